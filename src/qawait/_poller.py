@@ -1,0 +1,286 @@
+"""Workers that ask about due jobs and settle them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from qawait._job import error_of_end
+from qawait.errors import (
+    AuthenticationError,
+    ClientClosed,
+    Error,
+    JobMissing,
+    NotFound,
+    PermissionDenied,
+    ProtocolError,
+    ResponseError,
+    ResultGone,
+    TransportError,
+    fresh,
+)
+from qawait.model import End, Manifest, Status, Step
+
+if TYPE_CHECKING:
+    from qawait._job import Job
+    from qawait._schedule import Schedule
+    from qawait.results import Result
+
+__all__ = ["Poller"]
+
+log = logging.getLogger("qawait")
+
+_GRACE = 60.0
+"""For how many seconds a service may not yet know a job it has just accepted."""
+_MISSES = 5
+"""How often it must have said so before the job counts as missing."""
+_NONSENSE = 3
+"""How many unreadable answers in a row end the waiting for one job."""
+_RESULT_ATTEMPTS = 10
+"""How often the result of a ready job is asked for while it is not there."""
+
+
+class Source(Protocol):
+    """What the poller needs of a service."""
+
+    async def status(self, job_id: str) -> Status:
+        """Ask once how a job stands."""
+        ...
+
+    async def result(self, job_id: str, status: Status, manifest: Manifest) -> Result:
+        """Fetch the result of a job that is ready."""
+        ...
+
+    def steps_of(self, result: Result) -> tuple[Step, ...]:
+        """The steps that only the result tells."""
+        ...
+
+
+class _Followed(Struct):
+    job: Job
+    since: float
+    known: bool
+    """Whether the service has ever answered for this job."""
+    misses: int = 0
+    nonsense: int = 0
+    ended: Status | None = None
+    """The last status of a ready job whose result is still to be fetched."""
+    result_attempts: int = 0
+
+
+class Poller:
+    """Follows every job of one service with a few workers that share one schedule.
+
+    The number of workers is the number of questions under way. An error of a question
+    never ends a wait: the job is asked about again, later and later. What ends a wait:
+    the job's own end, a token that is refused, a service that does not know the job,
+    and answers that stay unreadable.
+    """
+
+    def __init__(
+        self, source: Source, schedule: Schedule[str], *, workers: int = 8
+    ) -> None:
+        self._source = source
+        self._schedule = schedule
+        self._workers = workers
+        self._followed: dict[str, _Followed] = {}
+        self._turn = anyio.Lock()
+        self._news = anyio.Event()
+        self._unknown_words: set[str] = set()
+        self._troubled = False
+
+    def follow(self, job: Job, *, adopted: bool = False) -> None:
+        """Ask about a job from now on; an adopted one may be unknown to the service."""
+        now = anyio.current_time()
+        self._followed[job.id] = _Followed(job, now, known=not adopted)
+        self._schedule.add(job.id, now, after=0.0 if adopted else None)
+        self._news.set()
+
+    def __len__(self) -> int:
+        return len(self._followed)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with anyio.create_task_group() as group:
+            for number in range(self._workers):
+                group.start_soon(self._work, name=f"qawait poller {number}")
+
+    def abandon(self, reason: str) -> None:
+        """Settle every job still followed: its client is closing, the job goes on."""
+        for followed in list(self._followed.values()):
+            job_id = followed.job.id
+            self._settle(
+                followed,
+                ClientClosed(
+                    f"{reason}; job {job_id} goes on at the service: come back with "
+                    f"client.job({job_id!r})",
+                    job_id=job_id,
+                ),
+            )
+
+    async def _work(self) -> None:
+        while True:
+            # one worker at a time waits for the next due job, so that a wake-up
+            # rouses one worker and not all of them
+            async with self._turn:
+                followed = await self._next()
+            await self._ask(followed)
+
+    async def _next(self) -> _Followed:
+        while True:
+            now = anyio.current_time()
+            job_id = self._schedule.due(now)
+            if job_id is not None and job_id in self._followed:
+                return self._followed[job_id]
+            if self._news.is_set():
+                self._news = anyio.Event()
+            wakeup = self._schedule.next_wakeup()
+            wait = None if wakeup is None else max(0.0, wakeup - now)
+            with anyio.move_on_after(wait):
+                await self._news.wait()
+
+    async def _ask(self, followed: _Followed) -> None:
+        """One question, from due to put back or settled."""
+        try:
+            if followed.ended is None:
+                status = await self._source.status(followed.job.id)
+                self._recovered(followed)
+                changed = self._observe(followed, status)
+                if followed.job.done():
+                    return
+                if followed.ended is None:
+                    self._put_back(followed, changed=changed)
+                    return
+            await self._fetch(followed, followed.ended)
+        except Error as error:
+            self._met(followed, error)
+
+    def _observe(self, followed: _Followed, status: Status) -> bool:
+        if status.state is None and status.end is None:
+            self._warn_of_word(status.raw)
+        if status.end is End.READY:
+            # `ready` is shown together with the result, so that neither is early
+            followed.ended = status
+            return True
+        changed = followed.job.observe(status)
+        if status.end is not None:
+            self._settle(followed, error_of_end(status, followed.job.id))
+        return changed
+
+    async def _fetch(self, followed: _Followed, status: Status) -> None:
+        job = followed.job
+        followed.result_attempts += 1
+        result = await self._source.result(job.id, status, job.manifest)
+        steps = status.steps or self._source.steps_of(result)
+        job.observe(replace(status, steps=steps), datetime.now(UTC))
+        self._settle(followed, result)
+
+    def _met(self, followed: _Followed, error: Error) -> None:
+        """Decide what an error of a question means for its job."""
+        job_id = followed.job.id
+        match error:
+            case AuthenticationError() | PermissionDenied():
+                self._settle(followed, _about(error, job_id))
+            case NotFound():
+                self._missed(followed, error)
+            case ProtocolError():
+                followed.nonsense += 1
+                if followed.nonsense >= _NONSENSE:
+                    self._settle(followed, _about(error, job_id))
+                else:
+                    self._put_back(followed, failed=True)
+            case ResponseError() | TransportError():
+                stuck = (
+                    isinstance(error, ResponseError)
+                    and 400 <= error.status < 500
+                    and error.status not in (408, 425, 429)
+                    and followed.result_attempts >= _RESULT_ATTEMPTS
+                )
+                if stuck:
+                    self._settle(followed, _about(error, job_id))
+                    return
+                self._warn_of_trouble(error)
+                after = error.retry_after if isinstance(error, ResponseError) else None
+                self._put_back(followed, failed=True, retry_after=after)
+            case _:
+                self._settle(followed, error)
+
+    def _missed(self, followed: _Followed, error: NotFound) -> None:
+        followed.misses += 1
+        job_id = followed.job.id
+        if followed.job.changes or followed.ended is not None:
+            if followed.misses < _MISSES:
+                self._put_back(followed, failed=True)
+                return
+            self._settle(
+                followed,
+                ResultGone(
+                    "the service no longer knows it; it may have run",
+                    job_id=job_id,
+                    raw=str(error.status),
+                ),
+            )
+            return
+        waited = anyio.current_time() - followed.since
+        if followed.known and (waited < _GRACE or followed.misses < _MISSES):
+            self._put_back(followed, failed=True)
+            return
+        self._settle(
+            followed,
+            JobMissing(
+                f"the service does not know this job ({error.message})", job_id=job_id
+            ),
+        )
+
+    def _put_back(
+        self,
+        followed: _Followed,
+        *,
+        changed: bool = False,
+        failed: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self._schedule.observed(
+            followed.job.id,
+            anyio.current_time(),
+            changed=changed,
+            failed=failed,
+            retry_after=retry_after,
+        )
+        self._news.set()
+
+    def _settle(self, followed: _Followed, outcome: Result | Error) -> None:
+        self._schedule.discard(followed.job.id)
+        self._followed.pop(followed.job.id, None)
+        followed.job.settle(outcome)
+
+    def _recovered(self, followed: _Followed) -> None:
+        followed.nonsense = followed.misses = 0
+        if self._troubled:
+            self._troubled = False
+            log.info("the service answers again")
+
+    def _warn_of_trouble(self, error: Error) -> None:
+        if not self._troubled:
+            self._troubled = True
+            log.warning("%s; jobs are asked about again later", error)
+
+    def _warn_of_word(self, word: str) -> None:
+        if word not in self._unknown_words:
+            self._unknown_words.add(word)
+            log.warning("unknown status %r is taken as still in progress", word)
+
+
+def _about(error: Error, job_id: str) -> Error:
+    """The same error, saying which job it is about and that the job may go on."""
+    twin = fresh(error)
+    twin.add_note(
+        f"while following job {job_id}; it may go on at the service: "
+        f"come back with client.job({job_id!r})"
+    )
+    return twin

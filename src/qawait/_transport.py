@@ -1,0 +1,464 @@
+"""The only module that talks to the network: sessions, deadlines, errors, retries."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import anyio
+from aiohttp.payload import BytesPayload
+from msgspec import Struct
+from yarl import URL
+
+from qawait._schedule import backoff
+from qawait.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    Conflict,
+    ConnectFailed,
+    Error,
+    NotFound,
+    PermissionDenied,
+    ProtocolError,
+    RateLimited,
+    RedirectRefused,
+    RequestTimeout,
+    ResponseError,
+    ResponseTooLarge,
+    ResponseTruncated,
+    ServiceUnavailable,
+    TlsFailed,
+    TransportError,
+)
+from qawait.model import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from qawait._auth import TokenSource
+
+__all__ = ["Limits", "Retry", "Transport", "Usage", "error_of", "retryable"]
+
+MiB = 1 << 20
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one client takes of the network. Times in seconds, sizes in bytes."""
+
+    connections: int = 32
+    """Connections at once to one service, and so requests under way."""
+    connect: float = 10.0
+    """For a connection to be made."""
+    read_silence: float = 30.0
+    """For the next byte of an answer to a question."""
+    submit_silence: float = 60.0
+    """For the next byte of an answer to a submission."""
+    answer_bytes: int = 64 * MiB
+    """The largest answer that is no result, decoded."""
+    result_bytes: int = 4096 * MiB
+    """The largest result, decoded."""
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """How often a request is repeated where that is safe. Times in seconds."""
+
+    attempts: int = 4
+    """Attempts in all; 1 never repeats."""
+    longest_wait: float = 3600.0
+    """A longer wait asked for by the service is reported instead of obeyed."""
+
+
+class Usage(Struct):
+    """What a client has used of its service so far."""
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+def retryable(error: Exception, call: Call) -> bool:
+    """Whether the same call may be sent again after this error.
+
+    A refusal for being too many (429, or a 503 in the service's own words) and a
+    failure before the first byte may be repeated always, for nothing happened. What may
+    have taken effect is repeated only if the call has the same effect twice. A refused
+    certificate, a refused token and every other clear answer are never repeated.
+    """
+    match error:
+        case RateLimited():
+            return True
+        case TlsFailed():
+            return False
+        case TransportError(sent=False):
+            return True
+        case ServiceUnavailable(status=503) if error.recognised:
+            return True
+        case ServiceUnavailable() | TransportError() | ProtocolError():
+            return call.repeatable and not isinstance(error, ResponseTooLarge)
+        case _:
+            return False
+
+
+class _WatchedBody(BytesPayload):
+    """A request body that tells when its first byte is about to leave.
+
+    Both ways in which aiohttp writes a payload run the hook; an error raised in it
+    means that no byte is sent, and is kept, since aiohttp would disguise it.
+    """
+
+    def __init__(self, body: bytes, hook: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(body, **kwargs)
+        self._hook = hook
+        self.started = False
+        self.refusal: Exception | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self._start()
+        await super().write(writer)
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        self._start()
+        await super().write_with_length(writer, content_length)
+
+    def _start(self) -> None:
+        if self.started:
+            return
+        try:
+            self._hook()
+        except Exception as error:
+            self.refusal = error
+            raise
+        self.started = True
+
+
+def _nothing() -> None:
+    pass
+
+
+def error_of(
+    answer: Answer, read_error: Callable[[Answer], str | None]
+) -> ResponseError:
+    """The error that an answer with a status of 300 or more stands for."""
+    status = answer.status
+    said = read_error(answer)
+    message = said if said is not None else _foreign(answer)
+    retry_after = _retry_after(answer.headers)
+    kinds: dict[int, type[ResponseError]] = {
+        401: AuthenticationError,
+        402: PermissionDenied,
+        403: PermissionDenied,
+        404: NotFound,
+        409: Conflict,
+        425: RateLimited,
+        429: RateLimited,
+    }
+    if status < 400:
+        kind: type[ResponseError] = RedirectRefused
+        where = urlsplit(answer.headers.get("location", ""))
+        message = f"redirected to {where.scheme}://{where.netloc}{where.path}"
+    else:
+        kind = kinds.get(status, ServiceUnavailable if status >= 500 else ResponseError)
+    return kind(status, message, retry_after=retry_after, recognised=said is not None)
+
+
+def _foreign(answer: Answer) -> str:
+    """One line about a body that is not in the service's own error shape."""
+    text = answer.body[:4096].decode("utf-8", "replace")
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+    if title or "<html" in text.lower():
+        name = " ".join(title.group(1).split()) if title else "no title"
+        return f"an HTML page ({name[:80]!r}); is the address right?"
+    line = " ".join(text.split())
+    return line[:200] if line.isprintable() and line else "no explanation"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: a number, or a date measured against the answer's own date."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        said = parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - said).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine, so that plain http is allowed."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def checked_root(url: str) -> URL:
+    """The service's address with a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no http address, holds a password or a query, or is
+            unencrypted and not on this machine.
+    """
+    try:
+        root = URL(url)
+    except ValueError:
+        raise ConfigurationError(f"{url!r} is not an address") from None
+    if root.scheme not in ("http", "https") or not root.host:
+        raise ConfigurationError(f"{url!r} is not an http or https address")
+    if root.user or root.password or root.query_string or root.fragment:
+        raise ConfigurationError(
+            "the address must hold neither a password nor a query; "
+            "give the token separately"
+        )
+    if root.scheme == "http" and not is_loopback(root.host):
+        raise ConfigurationError(
+            f"http://{root.host} would send the token unencrypted; use https"
+        )
+    return root.with_path(root.path.rstrip("/") + "/")
+
+
+class Transport:
+    """One service's sessions, deadlines and repeats.
+
+    Questions share connections that are kept alive; each submission has a new one, for
+    a stale connection would make its fate uncertain. Open it with `async with`, in the event loop that uses it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: TokenSource,
+        read_error: Callable[[Answer], str | None],
+        *,
+        limits: Limits = Limits(),
+        retry: Retry = Retry(),
+        proxy: str | None = None,
+        ca_file: str | Path | None = None,
+        random: Random | None = None,
+        user_agent: str = "qawait",
+    ) -> None:
+        self.root = checked_root(url)
+        self.usage = Usage()
+        self._token = token
+        self._read_error = read_error
+        self._limits = limits
+        self._retry = retry
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._random = random or Random()
+        self._user_agent = user_agent
+        self._paused_until = 0.0
+        self._turns = anyio.CapacityLimiter(limits.connections)
+
+    async def __aenter__(self) -> Transport:
+        tls = self._tls()
+        self._reads = self._session(
+            aiohttp.TCPConnector(limit=self._limits.connections, ssl=tls)
+        )
+        self._writes = self._session(
+            aiohttp.TCPConnector(
+                limit=self._limits.connections, ssl=tls, force_close=True
+            )
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._reads.close()
+            await self._writes.close()
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        if self._ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self._ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"ca_file {self._ca_file}: {error.strerror or 'no certificates in it'}"
+            ) from None
+
+    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
+            skip_auto_headers=("Content-Type",),
+        )
+
+    async def ask(self, call: Call) -> Answer:
+        """Send a call, and again where `retryable` allows it.
+
+        Raises:
+            ResponseError, TransportError, ProtocolError: What the last attempt met.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self.send(call)
+            except (ResponseError, TransportError, ProtocolError) as error:
+                if not await self.wait_to_repeat(error, call, attempt):
+                    raise
+
+    async def wait_to_repeat(self, error: Error, call: Call, attempt: int) -> bool:
+        """Wait before a call is repeated; False at once if it must not be."""
+        if attempt >= self._retry.attempts or not retryable(error, call):
+            return False
+        asked = error.retry_after if isinstance(error, ResponseError) else None
+        wait = backoff(attempt, self._random) if asked is None else asked
+        if wait > self._retry.longest_wait:
+            return False
+        await anyio.sleep(wait)
+        return True
+
+    async def send(
+        self, call: Call, *, before_body: Callable[[], None] = _nothing
+    ) -> Answer:
+        """Send a call once; after a refused token once more with a newer one.
+
+        `before_body` runs right before the first byte leaves; if it raises, nothing is
+        sent and its error is raised here.
+        """
+        try:
+            return await self._attempt(call, before_body)
+        except AuthenticationError:
+            if not self._token.renew():
+                raise
+            return await self._attempt(call, before_body)
+
+    async def _attempt(self, call: Call, before_body: Callable[[], None]) -> Answer:
+        async with self._turns:
+            await self._pause()
+            body = None
+            if call.body is not None:
+                body = _WatchedBody(
+                    call.body, before_body, content_type=call.content_type
+                )
+            try:
+                answer = await self._exchange(call, body)
+            except (aiohttp.ClientError, OSError) as error:
+                if body is not None and body.refusal is not None:
+                    raise body.refusal from None
+                sent = body.started if body is not None else True
+                # never chained: aiohttp's errors show the Authorization header
+                raise _translated(error, self.root, sent=sent) from None
+        if answer.status >= 300:
+            error = error_of(answer, self._read_error)
+            if isinstance(error, RateLimited):
+                self._hold(error.retry_after)
+            raise error
+        return answer
+
+    async def _pause(self) -> None:
+        """Wait out what the service asked every caller of this account to wait."""
+        wait = self._paused_until - anyio.current_time()
+        if wait > 0:
+            await anyio.sleep(wait)
+
+    def _hold(self, retry_after: float | None) -> None:
+        wait = 5.0 if retry_after is None else retry_after
+        if wait <= self._retry.longest_wait:
+            self._paused_until = max(self._paused_until, anyio.current_time() + wait)
+
+    async def _exchange(self, call: Call, body: _WatchedBody | None) -> Answer:
+        headers = {"Accept": call.accept}
+        token = self._token.current()
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        if call.method == "POST":
+            headers["Content-Type"] = call.content_type
+        session = self._writes if call.kind == "submit" else self._reads
+        silence = (
+            self._limits.submit_silence
+            if call.kind == "submit"
+            else self._limits.read_silence
+        )
+        self.usage.requests += 1
+        self.usage.bytes_sent += len(call.body or b"")
+        with anyio.fail_after(self._limits.connect + 2 * silence) as deadline:
+            async with session.request(
+                call.method,
+                self._url(call),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=self._limits.connect, sock_read=silence
+                ),
+            ) as response:
+                deadline.deadline = float("inf")
+                return Answer(
+                    response.status,
+                    {k.lower(): v for k, v in response.headers.items()},
+                    await self._body(response, call),
+                )
+
+    def _url(self, call: Call) -> URL:
+        if not {".", ".."}.isdisjoint(unquote(call.path).split("/")):
+            raise ConfigurationError(f"{call.path!r} leaves the service's address")
+        url = URL(f"{self.root}{call.path}", encoded=True)
+        return url.with_query(call.query) if call.query else url
+
+    async def _body(self, response: aiohttp.ClientResponse, call: Call) -> bytes:
+        """The decoded body, within its limit and not slower than 1 kB/s after 10 s."""
+        limit = self._limits.result_bytes if call.result else self._limits.answer_bytes
+        started = anyio.current_time()
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                raise ResponseTooLarge(
+                    f"the answer to {call.method} {call.path} is larger than "
+                    f"{limit} bytes"
+                )
+            chunks.append(chunk)
+            elapsed = anyio.current_time() - started
+            if elapsed > 10 and size < 1000 * (elapsed - 10):
+                raise TimeoutError
+        self.usage.bytes_received += size
+        return b"".join(chunks)
+
+
+def _translated(
+    error: Exception, root: URL, *, sent: bool
+) -> TransportError | ProtocolError | ConfigurationError:
+    """Our error for one of aiohttp's, which show headers and must not escape."""
+    where = f"{root.host}:{root.port}"
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return TlsFailed(f"{where}: the certificate or TLS handshake was refused")
+        case aiohttp.ClientHttpProxyError():
+            return ConnectFailed(f"the proxy refused a connection to {where}")
+        case aiohttp.ClientConnectorError():
+            reason = error.os_error.strerror or "no such host"
+            return ConnectFailed(f"no connection to {where}: {reason}")
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectFailed(f"no connection to {where} in time")
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return RequestTimeout(f"no answer from {where} in time", sent=sent)
+        case aiohttp.ClientPayloadError():
+            return ResponseTruncated(f"the answer of {where} broke off")
+        case aiohttp.ClientResponseError():
+            return ProtocolError(f"{where} does not speak HTTP as it should")
+        case aiohttp.InvalidURL():
+            return ConfigurationError(f"not an address that can be asked: {where}")
+        case _:
+            return TransportError(f"the connection to {where} broke", sent=sent)

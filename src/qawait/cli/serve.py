@@ -1,0 +1,110 @@
+"""`qawait serve`: the local service in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["serve"]
+
+
+class _Seconds(click.ParamType[float]):
+    name = "duration"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        from qawait.local.__main__ import seconds
+
+        try:
+            return seconds(value)
+        except ValueError:
+            self.fail(f"{value!r} is no duration: write 2s, 250ms or 0.5", param, ctx)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="0 takes a free one.  [default: 0]",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the jobs are kept.  [default: in the user's state directory]",
+)
+@click.option(
+    "--null",
+    is_flag=True,
+    help="Answer every job at once with random results and simulate nothing.",
+)
+@click.option(
+    "--service-time",
+    type=_Seconds(),
+    metavar="TIME",
+    help="How long a machine takes for a job, such as 2s or 250ms."
+    "  [default: as long as the simulation]",
+)
+@click.option(
+    "--servers",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Jobs side by side where there is a service time.  [default: 1]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Simulator processes.  [default: one for each core]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help='Tell the address as one line of JSON, {"url": ..., "token": ...}.',
+)
+def serve(
+    port: int,
+    store: Path | None,
+    null: bool,
+    service_time: float | None,
+    servers: int,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Run a quantum service on this machine, with a real simulator behind it.
+
+    It speaks IQM's Server api/v1 at its address, IQM V1 below /cocos and Qoro below
+    /api, takes requests from this machine only, and keeps its jobs when it is started
+    again. Its token is that of QAWAIT_TOKEN, or a new one, and is shown at the start.
+
+    \b
+    Examples:
+      qawait serve --port 8400
+      QAWAIT_TOKEN=... qawait run bell.qasm --service iqm:http://127.0.0.1:8400
+      QAWAIT_TOKEN=... qawait run bell.qasm --service qoro:http://127.0.0.1:8400/api
+      qawait serve --service-time 2s --servers 1      (a queue with that pace)
+      qawait serve --null                             (for load tests)
+    """  # noqa: D301
+    from qawait.local.options import ServeOptions
+    from qawait.local.server import serve as serve_until_told_to_end
+
+    given: dict[str, Any] = {} if workers is None else {"workers": workers}
+    serve_until_told_to_end(
+        ServeOptions(
+            port=port,
+            store=store,
+            null=null,
+            service_time=service_time,
+            servers=servers,
+            json=as_json,
+            **given,
+        )
+    )
+    return 0

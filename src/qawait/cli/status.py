@@ -1,0 +1,132 @@
+"""`qawait status` and `qawait cancel`: how jobs stand, from any machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import Struct
+
+from qawait.cli.connection import Where, json_option, where, where_options
+from qawait.cli.ending import BAD_INPUT
+from qawait.cli.text import clean, say
+from qawait.errors import NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qawait.model import Status
+
+__all__ = ["cancel", "status"]
+
+_ids = click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+
+
+@click.command()
+@_ids
+@where_options
+@json_option
+def status(
+    job_ids: tuple[str, ...],
+    service: str | None,
+    target: str | None,
+    tokens_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Say how jobs stand, with one question for each.
+
+    \b
+    Examples:
+      qawait status ID --service qoro:
+      QAWAIT_SERVICE=iqm:https://HOST qawait status ID ID --json
+
+    \b
+    Exit codes: 0 the service knows them all, whatever their state, 2 it does not.
+    """  # noqa: D301
+    place = where(service, target, tokens_file, command="status")
+    return asyncio.run(_stand(place, job_ids, as_json=as_json, cancelling=False))
+
+
+@click.command()
+@_ids
+@where_options
+@json_option
+def cancel(
+    job_ids: tuple[str, ...],
+    service: str | None,
+    target: str | None,
+    tokens_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Ask the service to cancel jobs, and say how they stand afterwards.
+
+    A job that has ended is left as it is.
+
+    \b
+    Example:
+      qawait cancel ID ID --service iqm:https://HOST
+
+    \b
+    Exit codes: 0 the service knows them all, 2 it does not.
+    """  # noqa: D301
+    place = where(service, target, tokens_file, command="cancel")
+    return asyncio.run(_stand(place, job_ids, as_json=as_json, cancelling=True))
+
+
+class _Standing(Struct, frozen=True):
+    job_id: str
+    status: Status
+
+    @property
+    def state(self) -> str:
+        end = self.status.end
+        if end is not None:
+            return end.value
+        return "in progress" if self.status.state is None else self.status.state.value
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "state": self.state,
+            "raw": self.status.raw,
+            "queue_position": self.status.queue_position,
+            "run_time": self.status.run_time,
+            "message": self.status.message,
+        }
+
+
+async def _stand(
+    place: Where, job_ids: tuple[str, ...], *, as_json: bool, cancelling: bool
+) -> int:
+    from qawait.cli.tables import console, print_json, state, table
+
+    found: list[_Standing] = []
+    unknown = 0
+    async with place.client() as client:
+        for job_id in dict.fromkeys(job_ids):
+            job = client.job(job_id)
+            try:
+                if cancelling:
+                    await job.cancel()
+                found.append(_Standing(job_id, await client.status(job_id)))
+            except NotFound as error:
+                unknown += 1
+                say(f"{place.name} does not know the job {job_id} ({error.message})")
+    if as_json:
+        print_json({"jobs": [standing.to_json() for standing in found]})
+    elif found:
+        made = table(
+            "job", "state", "service's word", "ahead", "", whole=["job", "state"]
+        )
+        for standing in found:
+            ahead = standing.status.queue_position
+            made.add_row(
+                clean(standing.job_id),
+                state(standing.state),
+                clean(standing.status.raw),
+                "" if ahead is None else str(ahead),
+                clean(standing.status.message or ""),
+            )
+        console().print(made)
+    return BAD_INPUT if unknown else 0

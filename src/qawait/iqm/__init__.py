@@ -1,0 +1,21 @@
+"""IQM: native circuits, options, what a quantum computer can do, and the dialects."""
+
+from __future__ import annotations
+
+from qawait.iqm.architecture import (
+    DynamicQuantumArchitecture,
+    StaticQuantumArchitecture,
+)
+from qawait.iqm.circuit import Circuit, Instruction
+from qawait.iqm.dialects import DIALECTS
+from qawait.iqm.options import DynamicalDecoupling, Options
+
+__all__ = [
+    "DIALECTS",
+    "Circuit",
+    "DynamicQuantumArchitecture",
+    "DynamicalDecoupling",
+    "Instruction",
+    "Options",
+    "StaticQuantumArchitecture",
+]

@@ -1,0 +1,67 @@
+"""`python -m qawait.local`: the service as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+__all__ = ["main", "seconds"]
+
+
+def seconds(text: str) -> float:
+    """A duration such as `2s`, `250ms` or `0.5`, in seconds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|)", text, re.ASCII)
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m qawait.local",
+        description="Simulated quantum services on this machine, for IQM's and Qoro's"
+        " clients. The token comes from QAWAIT_TOKEN, or is drawn.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="a loopback address (%(default)s)")
+    add("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
+    add("--json", action="store_true", help="tell the address and the token as JSON")
+    add("--store", type=Path, help="the file that keeps the jobs")
+    add("--private-store", action="store_true", help="forget the jobs at the end")
+    add("--null", action="store_true", help="random results at once, no simulation")
+    add("--service-time", type=seconds, help="how long each job takes, such as 2s")
+    add("--servers", type=int, default=1, help="jobs side by side at that pace")
+    add("--workers", type=int, help="simulator processes (one for each core)")
+    add("--follow-stdin", action="store_true", help="end when standard input ends")
+    return parser
+
+
+def main() -> int:
+    """Serves until told to end; 2 if it cannot."""
+    arguments = _parser().parse_args()
+    # Late, because every worker process imports this module again.
+    from qawait.errors import ConfigurationError
+    from qawait.local.options import ServeOptions
+    from qawait.local.server import serve
+
+    given = {
+        name: value for name, value in vars(arguments).items() if value is not None
+    }
+    try:
+        serve(ServeOptions(**given))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,319 @@
+"""Moves jobs from stage to stage: compile, wait, run, end.
+
+Jobs are compiled and run first come, first served. Compiling and running share the
+worker processes fairly, so a long queue neither hides what cannot be compiled nor keeps
+what is compiled from running.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+import anyio
+from anyio import BrokenWorkerProcess, CancelScope, CapacityLimiter, to_process
+from msgspec.structs import replace
+
+from qawait.errors import Error
+from qawait.local.jobs import Job, Moment, Stage, now
+from qawait.local.work import KINDS, Produced, Work, warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from anyio.abc import TaskStatus
+
+    from qawait.local.ledger import Ledger
+    from qawait.local.options import ServeOptions
+    from qawait.local.store import Store
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 10_000
+"""Jobs that have ended and are still answered for without reading the store."""
+
+
+class _Live:
+    """A job that has not ended, with what only its run knows."""
+
+    __slots__ = ("job", "scope", "ticket")
+
+    def __init__(self, job: Job, ticket: int) -> None:
+        self.job = job
+        self.ticket = ticket
+        self.scope: CancelScope | None = None
+        """Around its work in a worker process."""
+
+
+class Engine:
+    """All jobs of one service. Only one task may be in `run`."""
+
+    def __init__(self, store: Store, ledger: Ledger, options: ServeOptions) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._options = options
+        self._live: dict[str, _Live] = {}
+        self._ended: OrderedDict[str, Job] = OrderedDict()
+        self._tickets = count()
+        self._waiting: list[int] = []
+        """Tickets of jobs that do not run yet, ascending."""
+        self._workers = CapacityLimiter(options.workers)
+        self._unlimited = CapacityLimiter(math.inf)
+        sender, receiver = anyio.create_memory_object_stream[_Live](math.inf)
+        self._received, self._to_compile = sender, receiver
+        sender, receiver = anyio.create_memory_object_stream[_Live](math.inf)
+        self._compiled, self._to_run = sender, receiver
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether jobs end as they arrive."""
+        return self._options.null and self._options.service_time is None
+
+    # --- what the routes ask --------------------------------------------------------
+
+    async def submit(self, job: Job, bodies: Sequence[bytes]) -> None:
+        """Takes a new job; it is in the store when this returns."""
+        job.parts = len(bodies)
+        job.drawn = self._options.null
+        if self.is_instant and job.stage is not Stage.OPEN:
+            self._end_at_once(job)
+            self._store.add_later(job, bodies)
+        else:
+            # Known before it is written, so that the answer cannot come too early.
+            await self._store.add(job, bodies)
+            self._follow(job)
+        if job.stage is not Stage.OPEN:
+            self._record(job, bodies)
+
+    async def append(self, job: Job, body: bytes, *, finished: bool) -> None:
+        """Adds a request body to an open job, which may run when it is finished."""
+        job.parts += 1
+        if finished:
+            job.enter(Stage.RECEIVED)
+            if self.is_instant:
+                self._end_at_once(job)
+        await self._store.update(job, part=body)
+        if finished:
+            self._record(job, await self._store.parts(job.id))
+            if not job.stage.is_terminal:
+                self._follow(job)
+
+    async def configure(self, job: Job) -> None:
+        """Writes a changed configuration of a job that is not compiled yet."""
+        await self._store.update(job)
+
+    async def find(self, job_id: str) -> Job | None:
+        """The job of this id; None if there is none."""
+        if (live := self._live.get(job_id)) is not None:
+            return live.job
+        if (job := self._ended.get(job_id)) is not None:
+            return job
+        return await self._store.job(job_id)
+
+    async def parts(self, job: Job) -> tuple[bytes, ...]:
+        """The bodies of the requests that made a job."""
+        return await self._store.parts(job.id)
+
+    async def result(self, job: Job, name: str) -> bytes | None:
+        """One result of a job; None unless the job is ready and has it."""
+        if job.stage is not Stage.READY:
+            return None
+        if job.drawn:
+            work = Work(await self._store.parts(job.id), job.config)
+            return KINDS[job.kind].fabricate(work, name, UUID(job.id).int)
+        return await self._store.result(job.id, name)
+
+    async def cancel(self, job: Job) -> bool:
+        """Aborts a job, also while it runs; False if it had already ended."""
+        if job.stage.is_terminal:
+            return False
+        job.enter(Stage.ABORTED)
+        self._retire(job)
+        await self._store.update(job)
+        return True
+
+    async def delete(self, job: Job) -> None:
+        """Forgets a job; one that runs is stopped."""
+        if not job.stage.is_terminal:
+            job.enter(Stage.ABORTED)
+        self._retire(job)
+        self._ended.pop(job.id, None)
+        await self._store.delete(job.id)
+
+    def jobs_ahead(self, job: Job) -> int | None:
+        """How many jobs run before this one; None once it runs, or is not queued."""
+        live = self._live.get(job.id)
+        if live is None or job.stage in (Stage.OPEN, Stage.RUNNING):
+            return None
+        return bisect_left(self._waiting, live.ticket)
+
+    @property
+    def queue_length(self) -> int:
+        """Jobs that wait for their turn."""
+        return len(self._waiting)
+
+    # --- the life of a job ----------------------------------------------------------
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Works until it is cancelled; has started when jobs can be taken.
+
+        Jobs that the store still holds in progress begin anew.
+        """
+        options = self._options
+        compilers = 1 if options.null else options.workers
+        servers = options.workers if options.service_time is None else options.servers
+        async with anyio.create_task_group() as group:
+            if not options.null:
+                async with anyio.create_task_group() as warming:
+                    for _ in range(options.workers):
+                        warming.start_soon(self._warm)
+            for job in await self._store.in_progress():
+                job.drawn = options.null
+                if job.stage is not Stage.OPEN:
+                    del job.timeline[1 + _index(job, Stage.RECEIVED) :]
+                self._follow(job)
+            for _ in range(compilers):
+                group.start_soon(self._compile_jobs)
+            for _ in range(servers):
+                group.start_soon(self._run_jobs)
+            task_status.started()
+
+    async def _warm(self) -> None:
+        await to_process.run_sync(warm_up, cancellable=True, limiter=self._unlimited)
+
+    def _record(self, job: Job, bodies: Sequence[bytes]) -> None:
+        self._ledger.submission(
+            job.id,
+            job.dialect,
+            b"\n".join(bodies),
+            circuits=job.circuits,
+            shots=job.shots,
+        )
+
+    def _follow(self, job: Job) -> None:
+        live = self._live.setdefault(job.id, _Live(job, next(self._tickets)))
+        if job.stage is Stage.OPEN:
+            return
+        # An open job takes its place in the queue only when it is complete.
+        live.ticket = next(self._tickets)
+        insort(self._waiting, live.ticket)
+        self._received.send_nowait(live)
+
+    def _end_at_once(self, job: Job) -> None:
+        for stage in (Stage.COMPILING, Stage.COMPILED, Stage.RUNNING, Stage.READY):
+            job.enter(stage)
+        self._retire(job)
+
+    def _retire(self, job: Job) -> None:
+        """A job has ended: it leaves the queue, and its worker."""
+        live = self._live.pop(job.id, None)
+        if live is not None:
+            self._leave_queue(live)
+            if live.scope is not None:
+                live.scope.cancel()
+        self._ended[job.id] = job
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def _leave_queue(self, live: _Live) -> None:
+        place = bisect_left(self._waiting, live.ticket)
+        if place < len(self._waiting) and self._waiting[place] == live.ticket:
+            del self._waiting[place]
+
+    async def _compile_jobs(self) -> None:
+        async for live in self._to_compile:
+            job = live.job
+            if job.stage.is_terminal:
+                continue
+            job.enter(Stage.COMPILING)
+            if not self._options.null:
+                await self._in_worker(live, KINDS[job.kind].compile)
+            if not job.stage.is_terminal:
+                job.enter(Stage.COMPILED)
+                self._compiled.send_nowait(live)
+
+    async def _run_jobs(self) -> None:
+        async for live in self._to_run:
+            job = live.job
+            if job.stage.is_terminal:
+                continue
+            self._leave_queue(live)
+            job.enter(Stage.RUNNING)
+            ends = anyio.current_time() + (self._options.service_time or 0.0)
+            produced = None
+            if not self._options.null:
+                produced = await self._in_worker(live, KINDS[job.kind].run)
+                if produced is None:
+                    continue
+                for circuit, (started, ended) in enumerate(produced.times):
+                    self._ledger.execution(
+                        job.id, circuit, started, ended, produced.worker
+                    )
+            with CancelScope() as live.scope:
+                await anyio.sleep_until(ends)
+            live.scope = None
+            await self._end(job, Stage.READY, produced=produced)
+
+    async def _in_worker(self, live: _Live, function: Callable[[Work], T]) -> T | None:
+        """Calls a function in a worker; a job that it fails has ended afterwards."""
+        job, message, value = live.job, None, None
+        limit = min(self._options.quotas.seconds, job.seconds or math.inf)
+        with CancelScope() as live.scope:
+            async with self._workers:
+                work = Work(await self._store.parts(job.id), job.config)
+                try:
+                    with anyio.fail_after(limit):
+                        value = await to_process.run_sync(
+                            function, work, cancellable=True, limiter=self._unlimited
+                        )
+                except TimeoutError:
+                    message = f"it took longer than {limit:g} s, which is its limit"
+                except Error as error:
+                    message = str(error)
+                except BrokenWorkerProcess:
+                    message = (
+                        "the simulator's process ended unexpectedly; it may have run"
+                        " out of memory"
+                    )
+                except MemoryError:
+                    message = "the simulator ran out of memory"
+                except Exception as error:
+                    # Whatever the simulator raises belongs to this job alone.
+                    _log.exception("job %s stopped the simulator", job.id)
+                    message = f"the simulator stopped: {type(error).__name__}"
+        live.scope = None
+        if message is not None:
+            await self._end(job, Stage.FAILED, message=message)
+        return value if not job.stage.is_terminal else None
+
+    async def _end(
+        self,
+        job: Job,
+        stage: Stage,
+        *,
+        message: str | None = None,
+        produced: Produced | None = None,
+    ) -> None:
+        """Writes how a job ended, then says so; a job aborted meanwhile stays that."""
+        if job.stage.is_terminal:
+            return
+        ended = replace(
+            job, timeline=[*job.timeline, Moment(stage, now())], message=message
+        )
+        await self._store.update(ended, results=produced and produced.results)
+        if not job.stage.is_terminal:
+            job.timeline, job.message = ended.timeline, message
+            self._retire(job)
+
+
+def _index(job: Job, stage: Stage) -> int:
+    return next(n for n, moment in enumerate(job.timeline) if moment.stage is stage)

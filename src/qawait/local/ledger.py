@@ -1,0 +1,157 @@
+"""The ledger: what this service received and ran, with times.
+
+Tests and benchmarks read it as the oracle of what happened, so it records and does
+nothing else. Requests for the ledger are not in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime
+from hashlib import sha256
+from sys import intern
+from time import time
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Ledger"]
+
+MOST_ENTRIES = 500_000
+"""Entries of a kind that are kept; about 150 bytes each."""
+MOST_BODY_BYTES = 256 * 2**20
+"""Request bodies that are kept, the latest; the others keep their hash."""
+
+
+class _Submission(Struct):
+    job_id: str
+    dialect: str
+    body_sha256: str
+    circuits: int
+    shots: int
+    at: float
+    body: bytes | None
+
+
+class _Execution(Struct, frozen=True):
+    job_id: str
+    circuit: int
+    started: float
+    ended: float
+    worker: int
+
+
+class _Request(Struct, frozen=True):
+    method: str
+    path: str
+    status: int
+    user_agent: str
+    at: float
+    bytes_in: int
+
+
+class Ledger:
+    """Submissions, executions and requests, in memory and in order.
+
+    When there are more than `MOST_ENTRIES` of a kind the oldest go, and the ledger
+    says how many under `dropped`.
+    """
+
+    def __init__(self) -> None:
+        self._submissions: deque[_Submission] = deque(maxlen=MOST_ENTRIES)
+        self._executions: deque[_Execution] = deque(maxlen=MOST_ENTRIES)
+        self._requests: deque[_Request] = deque(maxlen=MOST_ENTRIES)
+        self._seen = {"submissions": 0, "executions": 0, "requests": 0}
+        self._bodies: deque[_Submission] = deque()
+        self._body_bytes = 0
+
+    def submission(
+        self, job_id: str, dialect: str, body: bytes, *, circuits: int, shots: int
+    ) -> None:
+        """A batch was accepted.
+
+        Args:
+            job_id: The id it was given.
+            dialect: The way it came.
+            body: All its request bodies, joined by a newline where there are several.
+            circuits: How many it has.
+            shots: Over all circuits.
+        """
+        digest = sha256(body).hexdigest()
+        entry = _Submission(job_id, dialect, digest, circuits, shots, time(), body)
+        self._submissions.append(entry)
+        self._seen["submissions"] += 1
+        self._bodies.append(entry)
+        self._body_bytes += len(body)
+        while self._body_bytes > MOST_BODY_BYTES:
+            oldest = self._bodies.popleft()
+            self._body_bytes -= len(oldest.body or b"")
+            oldest.body = None
+
+    def execution(
+        self, job_id: str, circuit: int, started: float, ended: float, worker: int
+    ) -> None:
+        """One circuit ran, in seconds since the epoch, in the process `worker`."""
+        self._executions.append(_Execution(job_id, circuit, started, ended, worker))
+        self._seen["executions"] += 1
+
+    def request(
+        self, method: str, path: str, status: int, user_agent: str, bytes_in: int
+    ) -> None:
+        """One request was answered."""
+        self._requests.append(
+            _Request(method, path, status, intern(user_agent), time(), bytes_in)
+        )
+        self._seen["requests"] += 1
+
+    def write(self, *, bodies: bool = False) -> bytes:
+        """The whole ledger as JSON; times are ISO 8601 in UTC."""
+        kept = {
+            "submissions": [self._as_dict(s, bodies=bodies) for s in self._submissions],
+            "executions": [
+                {
+                    "job_id": e.job_id,
+                    "circuit": e.circuit,
+                    "started": _instant(e.started),
+                    "ended": _instant(e.ended),
+                    "worker": e.worker,
+                }
+                for e in self._executions
+            ],
+            "requests": [
+                {
+                    "method": r.method,
+                    "path": r.path,
+                    "status": r.status,
+                    "user_agent": r.user_agent,
+                    "at": _instant(r.at),
+                    "bytes_in": r.bytes_in,
+                }
+                for r in self._requests
+            ],
+        }
+        dropped = {
+            kind: self._seen[kind] - len(entries)
+            for kind, entries in kept.items()
+            if self._seen[kind] > len(entries)
+        }
+        return msgspec.json.encode(kept | ({"dropped": dropped} if dropped else {}))
+
+    @staticmethod
+    def _as_dict(submission: _Submission, *, bodies: bool) -> dict[str, object]:
+        entry: dict[str, object] = {
+            "job_id": submission.job_id,
+            "dialect": submission.dialect,
+            "body_sha256": submission.body_sha256,
+            "circuits": submission.circuits,
+            "shots": submission.shots,
+            "at": _instant(submission.at),
+        }
+        if bodies:
+            body = submission.body
+            entry["body"] = None if body is None else body.decode("utf-8", "replace")
+        return entry
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,76 @@
+"""How the local service is to run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from qawait.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Quotas", "ServeOptions"]
+
+
+class Quotas(Struct, frozen=True, kw_only=True):
+    """How much one job may ask for; more is refused with a sentence."""
+
+    circuits: int = 20_000
+    shots: int = 1_000_000
+    """For each circuit."""
+    shots_in_total: int = 10_000_000
+    """Over all circuits of a job; a row of 20 bits takes 42 bytes as JSON."""
+    body_bytes: int = 64 * 2**20
+    """A request as sent, and again the circuits in it once unpacked."""
+    seconds: float = 600.0
+    """Time on the simulator."""
+
+
+class ServeOptions(Struct, frozen=True, kw_only=True):
+    """Options of `qawait serve` and `python -m qawait.local`.
+
+    Raises:
+        ConfigurationError: They cannot be right, by themselves or together.
+    """
+
+    host: str = "127.0.0.1"
+    """An address of this machine's loopback; others are refused."""
+    port: int = 0
+    """0 takes one that is free."""
+    store: Path | None = None
+    """The file with the jobs; None keeps it in the user's state directory."""
+    private_store: bool = False
+    """Whether the jobs are forgotten when the service ends."""
+    null: bool = False
+    """Whether every job is answered at once, and with random results."""
+    service_time: float | None = None
+    """Seconds each job takes on a machine; None takes as long as the simulation."""
+    servers: int = 1
+    """Jobs that run side by side where there is a service time."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Simulator processes."""
+    json: bool = True
+    """Whether the line that tells the address is JSON."""
+    follow_stdin: bool = False
+    """Whether the service ends at the end of its standard input."""
+    quotas: Quotas = Quotas()
+
+    def __post_init__(self) -> None:
+        if self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ConfigurationError(
+                f"host {self.host} is not this machine's loopback; the service runs"
+                " circuits for whoever holds its token and stays on 127.0.0.1"
+            )
+        if not 0 <= self.port <= 65535:
+            raise ConfigurationError(f"port {self.port} is not between 0 and 65535")
+        if self.service_time is not None and not 0 <= self.service_time < float("inf"):
+            raise ConfigurationError("the service time must not be negative")
+        if self.servers < 1 or self.workers < 1:
+            raise ConfigurationError("there must be one server and one worker at least")
+        if self.private_store and self.store is not None:
+            raise ConfigurationError(
+                "a private store has no path; give one or the other"
+            )

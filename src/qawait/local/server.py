@@ -1,0 +1,153 @@
+"""Runs the service: store, engine and application, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+from aiohttp import web
+
+from qawait.errors import ConfigurationError, MissingExtra
+from qawait.local.app import application
+from qawait.local.engine import Engine
+from qawait.local.ledger import Ledger
+from qawait.local.store import Store, default_path
+
+if TYPE_CHECKING:
+    from qawait.local.options import ServeOptions
+
+__all__ = ["serve"]
+
+_SHUTDOWN = 2.0
+"""Seconds that open requests have when the service ends."""
+_IDLE_CONNECTION = 75.0
+"""Seconds; aiohttp's own default is an hour."""
+
+
+def serve(options: ServeOptions) -> None:
+    """Serves until it is told to end: Ctrl-C, SIGTERM, or the end of standard input.
+
+    The token comes from the environment variable QAWAIT_TOKEN; without one a new one of
+    192 bits is drawn. When the service is ready, one line on standard output tells the
+    address and the token.
+
+    Raises:
+        ConfigurationError: The port is taken, or the store cannot be used.
+    """
+    anyio.run(_serve, options)
+
+
+async def _serve(options: ServeOptions) -> None:
+    token = _token()
+    if not options.null and importlib.util.find_spec("qiskit_aer") is None:
+        raise MissingExtra("the local service's simulator", "local")
+    # Taken first, so that a port in use is known before anything is started; nobody
+    # can connect before the application listens.
+    with _bound(options) as listener:
+        path = None if options.private_store else options.store or default_path()
+        store = await Store.open(path)
+        try:
+            await _serve_at(listener, store, options, token)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await store.close()
+
+
+async def _serve_at(
+    listener: socket.socket, store: Store, options: ServeOptions, token: str
+) -> None:
+    ledger = Ledger()
+    engine = Engine(store, ledger, options)
+    runner = web.AppRunner(
+        application(engine, ledger, token=token, quotas=options.quotas),
+        access_log=None,
+        keepalive_timeout=_IDLE_CONNECTION,
+        shutdown_timeout=_SHUTDOWN,
+    )
+    ending = asyncio.Event()
+    _end_with(ending, follow_stdin=options.follow_stdin)
+    await runner.setup()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_after, ending, group.cancel_scope)
+            await group.start(engine.run)
+            await web.SockSite(runner, listener).start()
+            _announce(_url_of(listener), token, as_json=options.json)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+
+
+async def _cancel_after(ending: asyncio.Event, scope: anyio.CancelScope) -> None:
+    await ending.wait()
+    scope.cancel()
+
+
+def _token() -> str:
+    token = os.environ.get("QAWAIT_TOKEN") or secrets.token_urlsafe(24)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError("QAWAIT_TOKEN holds characters that no token has")
+    return token
+
+
+def _bound(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listener = socket.socket(family)
+    if sys.platform != "win32":
+        # There it would let a second program take the same port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    host = "127.0.0.1" if options.host == "localhost" else options.host
+    try:
+        listener.bind((host, options.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"port {options.port} cannot be used: {error.strerror}; choose another one,"
+            " or 0 for any"
+        ) from error
+    return listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(url: str, token: str, *, as_json: bool) -> None:
+    if as_json:
+        line = msgspec.json.encode({"url": url, "token": token}).decode()
+    else:
+        line = f"qawait serves simulated quantum computers at {url}, token {token}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _end_with(ending: asyncio.Event, *, follow_stdin: bool) -> None:
+    """Sets the event at Ctrl-C, at SIGTERM, and at the end of standard input."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no handlers on the loop; there Ctrl-C raises KeyboardInterrupt.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, ending.set)
+    if follow_stdin:
+        threading.Thread(target=_read_to_end, args=(loop, ending), daemon=True).start()
+
+
+def _read_to_end(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    # The file descriptor, because a thread that holds the lock of sys.stdin would
+    # stop the interpreter from ending.
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(ending.set)

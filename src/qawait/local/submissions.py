@@ -1,0 +1,95 @@
+"""What routes have in common: finding a job, and taking an IQM run request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import anyio.to_thread
+from aiohttp import web
+
+from qawait.iqm.serving import Request, read_request
+from qawait.local import square20
+from qawait.local.border import Refused, body_of
+from qawait.local.jobs import Job, Moment, Stage, now
+
+if TYPE_CHECKING:
+    from qawait.local.engine import Engine
+    from qawait.local.options import Quotas
+
+__all__ = ["ENGINE", "QUOTAS", "asked_job", "check_shots", "engine_of", "take"]
+
+ENGINE: web.AppKey[Engine] = web.AppKey("engine")
+QUOTAS: web.AppKey[Quotas] = web.AppKey("quotas")
+
+_LONG_BODY_BYTES = 256 * 1024
+"""Bodies from here on are read in a thread, so that other requests go on."""
+
+
+def engine_of(request: web.Request) -> Engine:
+    """The engine behind a request."""
+    return request.app[ENGINE]
+
+
+async def asked_job(request: web.Request, kind: str = "iqm") -> Job:
+    """The job that the path names, if it came in a dialect of this kind.
+
+    Raises:
+        Refused: There is none.
+    """
+    job_id = request.match_info["id"]
+    job = await engine_of(request).find(job_id)
+    if job is None or job.kind != kind:
+        raise Refused(404, f"there is no job {job_id}")
+    return job
+
+
+def check_shots(quotas: Quotas, circuits: int, shots: int, total: int) -> None:
+    """Holds a job against the quotas.
+
+    Args:
+        quotas: The limits of this service.
+        circuits: How many the job has.
+        shots: For a circuit.
+        total: Over all circuits.
+
+    Raises:
+        Refused: It asks for more; the sentence names the limit.
+    """
+    for what, asked, most in (
+        ("circuits", circuits, quotas.circuits),
+        ("shots per circuit", shots, quotas.shots),
+        ("shots over all circuits", total, quotas.shots_in_total),
+    ):
+        if asked > most:
+            raise Refused(
+                400, f"cannot submit a job with {asked} {what}, the maximum is {most}"
+            )
+
+
+async def take(request: web.Request, dialect: str) -> Job:
+    """Reads a run request and puts it into the queue.
+
+    Raises:
+        ProtocolError: The body is not a run request.
+        Refused: It asks for more than the quotas allow.
+    """
+    body = await body_of(request)
+    if len(body) < _LONG_BODY_BYTES:
+        run: Request = read_request(body)
+    else:
+        run = await anyio.to_thread.run_sync(read_request, body)
+    circuits = len(run.circuits)
+    total = circuits * run.shots
+    check_shots(request.app[QUOTAS], circuits, run.shots, total)
+    job = Job(
+        id=str(uuid4()),
+        kind="iqm",
+        dialect=dialect,
+        target=square20.ALIAS,
+        circuits=circuits,
+        shots=total,
+        timeline=[Moment(Stage.RECEIVED, now())],
+    )
+    await engine_of(request).submit(job, [body])
+    return job

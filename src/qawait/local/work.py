@@ -1,0 +1,218 @@
+# pyright: basic
+"""What a worker process does for a job, for each way in which jobs come.
+
+Everything here takes the bodies of the requests and gives bytes that are ready for the
+wire, so that large results are made once, where they arise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from qawait.errors import CircuitError
+from qawait.histograms import Histogram
+from qawait.iqm.messages import CountsOfCircuit
+from qawait.iqm.serving import Request, read_request
+from qawait.local import square20
+from qawait.local.native import check
+from qawait.local.native import simulate as simulate_native
+from qawait.local.qasm import Program, compiled, method_of
+from qawait.local.qasm import simulate as simulate_qasm
+from qawait.measurements import encode_measurements
+from qawait.qoro.execution_config import config_of_request
+from qawait.qoro.serving import encode_row, read_circuits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from qawait.local.simulation import Run
+    from qawait.qoro.execution_config import ExecutionConfig
+
+__all__ = ["KINDS", "Kind", "Produced", "Work", "warm_up"]
+
+
+class Work(Struct, frozen=True):
+    """A job as a worker gets it."""
+
+    parts: tuple[bytes, ...]
+    config: Mapping[str, Any] | None = None
+
+
+class Produced(Struct, frozen=True):
+    """What a worker made of a job."""
+
+    results: dict[str, bytes]
+    times: list[tuple[float, float]]
+    """Start and end of each circuit, in seconds since the epoch."""
+    worker: int
+    """The process."""
+
+
+class Kind(Struct, frozen=True):
+    """One way in which jobs come; the functions are pickled by name."""
+
+    compile: Callable[[Work], None]
+    run: Callable[[Work], Produced]
+    fabricate: Callable[[Work, str, int], bytes | None]
+    """A random result of the right shape, by its name and from a seed; None if there
+    is none of that name."""
+
+
+def warm_up() -> int:
+    """Loads what takes long to load, and returns the process."""
+    # The terminal's Ctrl-C reaches every process; ending workers is up to the service.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from qiskit import QuantumCircuit
+
+    from qawait.local.simulation import Method, lowered, sample
+
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    sample(["warm"], [lowered("warm", circuit, Method())], Method(), shots=1)
+    return os.getpid()
+
+
+def _produced(results: dict[str, bytes], runs: Sequence[Run]) -> Produced:
+    return Produced(results, [(run.started, run.ended) for run in runs], os.getpid())
+
+
+# --- IQM: native circuits -------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def _checked(body: bytes) -> Request:
+    request = read_request(body)
+    asked = request.calibration_set_id
+    if asked not in (None, "default", square20.CALIBRATION_SET_ID):
+        raise CircuitError(square20.ALIAS, f"it has no calibration set {asked}")
+    for circuit in request.circuits:
+        check(circuit, square20.ARCHITECTURE)
+    return request
+
+
+def _compile_native(work: Work) -> None:
+    _checked(work.parts[0])
+
+
+def _run_native(work: Work) -> Produced:
+    request = _checked(work.parts[0])
+    measured, runs = simulate_native(request.circuits, request.shots)
+    return _produced({name: write(measured) for name, write in _WRITERS.items()}, runs)
+
+
+def _fabricate_native(work: Work, name: str, seed: int) -> bytes | None:
+    if name not in _WRITERS:
+        return None
+    request = read_request(work.parts[0])
+    random = np.random.default_rng(seed)
+    measured = [
+        {
+            key: random.integers(0, 2, (request.shots, len(locus)), np.uint8)
+            for key, locus in circuit.measured().items()
+        }
+        for circuit in request.circuits
+    ]
+    return _WRITERS[name](measured)
+
+
+def _write_counts(measured: Sequence[dict[str, NDArray[np.uint8]]]) -> bytes:
+    return msgspec.json.encode([_counts(keyed) for keyed in measured])
+
+
+def _counts(keyed: dict[str, NDArray[np.uint8]]) -> CountsOfCircuit:
+    """Bits of the first key first, in the order of its locus, as IQM counts."""
+    if not keyed:
+        return CountsOfCircuit([], {})
+    rows = np.ascontiguousarray(np.concatenate(list(keyed.values()), axis=1) + ord("0"))
+    texts, counts = np.unique(rows.view(f"S{rows.shape[1]}"), return_counts=True)
+    return CountsOfCircuit(
+        list(keyed), {t.decode(): int(n) for t, n in zip(texts, counts, strict=True)}
+    )
+
+
+_WRITERS: Mapping[str, Callable[[Sequence[dict[str, Any]]], bytes]] = {
+    "measurements": encode_measurements,
+    "measurement_counts": _write_counts,
+}
+"""The artifacts of a job, by the names that api/v1 gives them."""
+
+
+# --- Qoro: OpenQASM 2 ------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def _programs(parts: tuple[bytes, ...]) -> tuple[Program, ...]:
+    programs = tuple(
+        Program(circuit.label, circuit.qasm, upload.shots)
+        for upload in map(read_circuits, parts[1:])
+        for circuit in upload.circuits
+    )
+    seen: set[str] = set()
+    for program in programs:
+        if program.label in seen:
+            raise CircuitError(f"circuit {program.label}", "its label is used twice")
+        seen.add(program.label)
+    return programs
+
+
+def _config(work: Work) -> ExecutionConfig | None:
+    return None if work.config is None else config_of_request(work.config)
+
+
+def _compile_qasm(work: Work) -> None:
+    compiled(_programs(work.parts), method_of(_config(work)))
+
+
+def _run_qasm(work: Work) -> Produced:
+    rows, runs = simulate_qasm(_programs(work.parts), _config(work))
+    return _produced({_ROWS: _write_rows(rows)}, runs)
+
+
+def _fabricate_qasm(work: Work, name: str, seed: int) -> bytes | None:
+    if name != _ROWS:
+        return None
+    random = np.random.default_rng(seed)
+    return _write_rows(
+        [(p.label, _random_histogram(p, random)) for p in _programs(work.parts)]
+    )
+
+
+def _write_rows(rows: Sequence[tuple[str, Histogram]]) -> bytes:
+    return msgspec.json.encode([encode_row(*row) for row in rows])
+
+
+_ROWS = "rows"
+_DECLARED = re.compile(r"\b([cq])reg\s+\w+\s*\[\s*(\d+)\s*\]")
+
+
+def _random_histogram(program: Program, random: np.random.Generator) -> Histogram:
+    # Reading the program properly would load the simulator's parser, and take longer
+    # than everything else that is done for a job that is not simulated.
+    widths = {"c": 0, "q": 0}
+    for register, width in _DECLARED.findall(program.qasm):
+        widths[register] += int(width)
+    n_bits = widths["c"] if "measure" in program.qasm else widths["q"]
+    if n_bits <= 64:
+        drawn = random.integers(0, 2**n_bits, program.shots, np.uint64)
+    else:
+        drawn = random.integers(0, 256, (program.shots, -(-n_bits // 8)), np.uint8)
+        drawn[:, 0] &= 0xFF >> (-n_bits % 8)
+    outcomes, counts = np.unique(drawn, axis=0, return_counts=True)
+    return Histogram(n_bits, outcomes, counts.astype(np.int64))
+
+
+KINDS: Mapping[str, Kind] = {
+    "iqm": Kind(_compile_native, _run_native, _fabricate_native),
+    "qoro": Kind(_compile_qasm, _run_qasm, _fabricate_qasm),
+}
+"""By the vendor of the dialect."""

@@ -1,0 +1,240 @@
+"""The values that every layer shares: states, calls and their answers, a dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from qawait.results import Layout, Result
+
+__all__ = [
+    "Answer",
+    "Call",
+    "Change",
+    "CircuitRecord",
+    "Delivery",
+    "Dialect",
+    "End",
+    "Exchange",
+    "Manifest",
+    "State",
+    "Status",
+    "Step",
+    "Submission",
+    "Target",
+]
+
+T = TypeVar("T")
+
+
+class State(StrEnum):
+    """Where a job stands; the words are IQM's, for every service."""
+
+    PENDING_COMPILATION = "pending compilation"
+    PENDING_EXECUTION = "pending execution"
+    READY = "ready"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a job in this state never leaves it."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({State.READY, State.FAILED, State.ABORTED})
+
+
+class End(StrEnum):
+    """How a job ended; finer than its state."""
+
+    READY = "ready"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    TIMED_OUT = "timed out"
+    NO_CREDITS = "no credits"
+    GONE = "gone"
+
+    @property
+    def state(self) -> State | None:
+        """The state that shows this end; None for a deleted job, which may have run."""
+        return _STATE_OF_END[self]
+
+
+_STATE_OF_END = {
+    End.READY: State.READY,
+    End.FAILED: State.FAILED,
+    End.ABORTED: State.ABORTED,
+    End.TIMED_OUT: State.FAILED,
+    End.NO_CREDITS: State.FAILED,
+    End.GONE: None,
+}
+
+
+class Delivery(StrEnum):
+    """What is known of one attempt to change something at a service."""
+
+    NOT_DELIVERED = "not delivered"
+    """Certainly no byte of it took effect; it may be sent again."""
+    REJECTED = "rejected"
+    """The service answered no, in its own words."""
+    ACCEPTED = "accepted"
+    """The service answered yes, with a usable id."""
+    UNKNOWN = "unknown"
+    """It may have taken effect; it is never sent again by itself."""
+
+
+class Change(Struct, frozen=True):
+    """One step of a job from state to state."""
+
+    state: State
+    raw: str
+    """The service's own word, or the stage of its timeline."""
+    at: datetime | None
+    """When it happened by the service's clock (aware, UTC); None if it does not say."""
+    seen_at: datetime
+    """When this client learned of it (aware, UTC)."""
+    inferred: bool = False
+    """Whether no answer showed this state: it was rebuilt from what came after."""
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One request to a service, described and not sent."""
+
+    kind: Literal["read", "submit", "change"]
+    method: str
+    path: str
+    """Relative to the service's root, every id in it already quoted."""
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    accept: str = "application/json"
+    content_type: str = "application/json"
+    repeatable: bool = False
+    """Whether sending it twice has the same effect as sending it once."""
+    result: bool = False
+    """Whether the answer may be as large as a measurement batch."""
+
+
+class Answer(Struct, frozen=True):
+    """What came back for a Call."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+Exchange: TypeAlias = Generator[list[Call], list[Answer], T]
+"""Calls out, answers in, a value at the end: how a dialect reads what takes several
+requests. Each list of calls is independent of one another and may be sent side by side.
+"""
+
+
+class Step(Struct, frozen=True):
+    """One entry of a service's timeline."""
+
+    state: State
+    raw: str
+    at: datetime | None
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What one answer says about a job."""
+
+    raw: str
+    state: State | None
+    """None for a word this version does not know: the job is still in progress."""
+    end: End | None = None
+    """None while the job is in progress."""
+    message: str | None = None
+    steps: tuple[Step, ...] = ()
+    """The states passed so far, oldest first, where the service tells them."""
+    queue_position: int | None = None
+    """Jobs ahead of this one; None if the service does not say."""
+    run_time: float | None = None
+    """Seconds on the machine, in the service's own words; None if it does not say."""
+    calibration_set_id: str | None = None
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A machine or simulator cluster of a service."""
+
+    name: str
+    kind: Literal["quantum computer", "simulator"] = "quantum computer"
+    """What the service lists it as; see also `simulated`."""
+    qubits: int | None
+    """None where the service sets no fixed number."""
+    online: bool | None = None
+    queue_length: int | None = None
+    simulated: bool = False
+    """Whether results come from a simulator and not from a quantum computer."""
+    calibration_set_id: str | None = None
+    figures: Mapping[str, float] = {}
+    """Quality figures by the service's own names, where it publishes them."""
+
+
+class CircuitRecord(Struct, frozen=True, kw_only=True):
+    """What has to be remembered of a submitted circuit to read its result."""
+
+    label: str
+    shots: int | None = None
+    """Shots asked for; None for an expectation value, or when not known."""
+    layout: Layout | None = None
+    qubits: Mapping[str, tuple[str, ...]] = {}
+    """IQM: the components that each measurement key reads, in locus order."""
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What a job carries, in the order of submission."""
+
+    circuits: tuple[CircuitRecord, ...] = ()
+    """Empty for a job adopted by its id: nothing is remembered of its circuits."""
+    target: str | None = None
+    simulated: bool = False
+    calibration_set_id: str | None = None
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """One batch, ready to be encoded by a dialect."""
+
+    circuits: tuple[Any, ...]
+    """`qawait.iqm.Circuit` or `qawait.qoro.Circuit`, as the dialect's `form` says."""
+    shots: int
+    target: Target
+    tag: str | None = None
+    options: Any = None
+    """`qawait.iqm.Options` or `qawait.qoro.Options`."""
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """One way of speaking to a service, as data: what to ask and how to read it.
+
+    Nothing in here waits. `open_job` and `uploads` together are a submission; where one
+    request carries the whole batch, `uploads` yields nothing.
+    """
+
+    name: str
+    vendor: Literal["iqm", "qoro"]
+    find_target: Callable[[str | None], Exchange[Target]]
+    targets: Callable[[], Exchange[list[Target]]]
+    architecture: Callable[[str, str | None], Exchange[Any]] | None
+    open_job: Callable[[Submission], Call]
+    read_opened: Callable[[Answer], str]
+    uploads: Callable[[str, Submission], Iterator[Call]]
+    status: Callable[[str], Call]
+    read_status: Callable[[Answer], Status]
+    result: Callable[[str, Status, Manifest], Exchange[Result]]
+    cancel: Callable[[str], Call]
+    delete: Callable[[str], Call] | None
+    steps_of: Callable[[Result], tuple[Step, ...]] = lambda result: ()
+    """Further steps that only the result tells, where the service times them there."""
+    read_error: Callable[[Answer], str | None]
+    """The service's own message; None if the body has not the service's error shape."""
+    two_phases: bool = False
+    """Whether a job runs only when its last upload has arrived, so that an opened job
+    that is never finished costs nothing."""

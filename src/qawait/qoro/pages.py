@@ -1,0 +1,144 @@
+"""How the results of a job are collected from their pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qawait.errors import ProtocolError, ResultMismatch
+from qawait.model import Call
+from qawait.qoro import messages
+from qawait.wire import checked_id, decode
+
+if TYPE_CHECKING:
+    from qawait.measurements import Histogram
+    from qawait.model import Exchange, Manifest, Status
+    from qawait.results import Result
+
+__all__ = ["PAGES_AT_ONCE", "PAGE_ROWS", "result"]
+
+PAGE_ROWS = 100
+"""Rows asked for at once, as the vendor's client does."""
+
+PAGES_AT_ONCE = 16
+"""A service that promises more rows than it has is found out after so many pages."""
+
+
+def result(job_id: str, status: Status, manifest: Manifest) -> Exchange[Result]:
+    """Every row of a completed job, as one result in the order of the manifest.
+
+    The service promises neither the order nor the completeness of the rows; both are
+    checked, since rows were lost here before (wire reference §1g).
+
+    Raises:
+        ResultMismatch: The rows are not one for each circuit that was sent.
+        ProtocolError: A histogram is not one.
+    """
+    # Heavy: numpy loads when the first result is read.
+    from qawait.results import Result
+
+    rows = yield from _rows(job_id, expected=len(manifest.circuits) or None)
+    _check_labels(rows, manifest)
+    histograms = [(row.label, _histogram(row)) for row in rows]
+    return Result.of_histograms(
+        histograms,
+        manifest if manifest.circuits else None,
+        job_id=job_id,
+        message=status.message,
+        warnings=_differences(histograms, manifest),
+        simulated=manifest.simulated,
+        target=manifest.target,
+    )
+
+
+def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
+    path = f"job/{checked_id(job_id)}/resultsV2/"
+    [answer] = yield [_page(path, PAGE_ROWS, 0)]
+    first = decode(messages.PAGE, answer.body, "results")
+    if expected is not None and first.count != expected:
+        raise ResultMismatch(
+            f"job {job_id}: {expected} circuits were sent, but the service has "
+            f"{first.count} results"
+        )
+    rows = list(first.results)
+    # A service may give fewer rows a page than it was asked for.
+    step = len(rows)
+    if step > first.count or (step == 0 and first.count != 0):
+        raise _incomplete(job_id, step, first.count)
+    offsets = range(step, first.count, step or 1)
+    for start in range(0, len(offsets), PAGES_AT_ONCE):
+        some = offsets[start : start + PAGES_AT_ONCE]
+        answers = yield [_page(path, step, offset) for offset in some]
+        for offset, answer in zip(some, answers, strict=True):
+            page = decode(messages.PAGE, answer.body, "results")
+            if page.count != first.count:
+                raise ResultMismatch(
+                    f"job {job_id}: the number of results went from {first.count} to "
+                    f"{page.count} while they were read"
+                )
+            if len(page.results) != min(step, first.count - offset):
+                raise _incomplete(job_id, len(rows) + len(page.results), first.count)
+            rows += page.results
+    return rows
+
+
+def _page(path: str, limit: int, offset: int) -> Call:
+    return Call(
+        kind="read",
+        method="GET",
+        path=path,
+        query=(("limit", str(limit)), ("offset", str(offset))),
+        repeatable=True,
+        result=True,
+    )
+
+
+def _incomplete(job_id: str, rows: int, count: int) -> ResultMismatch:
+    return ResultMismatch(
+        f"job {job_id}: the service says {count} results, but its pages have {rows}"
+    )
+
+
+def _check_labels(rows: list[messages.Row], manifest: Manifest) -> None:
+    labels = {row.label for row in rows}
+    if len(labels) != len(rows):
+        seen: set[str] = set()
+        for row in rows:
+            if row.label in seen:
+                raise ResultMismatch(f"two results have the label {row.label!r}")
+            seen.add(row.label)
+    sent = {record.label for record in manifest.circuits}
+    if sent and labels != sent:
+        missing, foreign = sorted(sent - labels), sorted(labels - sent)
+        raise ResultMismatch(
+            f"there is no result for {missing[0]!r}, but one for {foreign[0]!r}, "
+            "which was not sent"
+        )
+
+
+def _histogram(row: messages.Row) -> Histogram:
+    from qawait.measurements import decode_histogram
+
+    encoded = row.results
+    if encoded is None or encoded.encoding is None or not encoded.payload:
+        raise ResultMismatch(f"the result of {row.label!r} holds no counts")
+    try:
+        return decode_histogram(encoded.encoding, encoded.n_bits, encoded.payload)
+    except ProtocolError as error:
+        raise ProtocolError(
+            f"the result of {row.label!r}: {error}", excerpt=error.excerpt
+        ) from error
+
+
+def _differences(
+    histograms: list[tuple[str, Histogram]], manifest: Manifest
+) -> tuple[str, ...]:
+    """One sentence for every circuit with another number of shots than asked for."""
+    asked = {record.label: record.shots for record in manifest.circuits}
+    differences: list[str] = []
+    for label, histogram in histograms:
+        came, shots = histogram.shots, asked.get(label)
+        if shots is not None and came != shots:
+            differences.append(
+                f"{label}: {came} shots came back, {shots} were asked for"
+            )
+    return tuple(differences)

@@ -1,0 +1,384 @@
+"""The client against the real local service, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+from qiskit import QuantumCircuit
+
+import qawait
+from qawait import IQMService, QoroService, State, errors
+from qawait.iqm import Circuit, Instruction
+from tests.fault_server import answering, reply
+from tests.service.running import LocalService, running
+
+FAST = qawait.Pace(first=0.02, growth=1.2, longest=0.2)
+
+
+def asymmetric() -> QuantumCircuit:
+    """Flips qubit 0 of three: `001` in Qiskit's order, `100` in IQM's."""
+    circuit = QuantumCircuit(3, 3, name="flip")
+    circuit.x(0)
+    circuit.measure(range(3), range(3))
+    return circuit
+
+
+def endpoints(local: LocalService) -> dict[str, Any]:
+    return {
+        "server": IQMService(local.url, token=local.token),
+        "v1": IQMService(local.url + "/cocos", token=local.token),
+        "qoro": QoroService(local.url + "/api", token=local.token),
+    }
+
+
+@pytest.fixture(scope="module")
+def slow_service() -> Iterator[LocalService]:
+    """One job at a time, a second each: there is a queue to stand in."""
+    with running("--service-time", "1s", "--servers", "1") as service:
+        yield service
+
+
+@pytest.fixture(params=["server", "v1", "qoro"])
+def service(request: pytest.FixtureRequest, local_service: LocalService) -> Any:
+    return endpoints(local_service)[request.param]
+
+
+async def test_a_circuit_comes_back_as_counts_bits_and_labels(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit({"flip": asymmetric()}, shots=200, tag="t1")
+        result = await job
+        assert result["flip"].counts() == {"001": 200}
+        assert result.job_id == job.id
+        assert result.simulated
+        assert result[0].requested_shots == 200
+        assert (await job) is result
+
+
+async def test_states_come_in_order_and_end_with_ready(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=10)
+        changes = [change async for change in job.transitions()]
+        assert [c.state for c in changes] == [
+            State.PENDING_COMPILATION,
+            State.PENDING_EXECUTION,
+            State.READY,
+        ]
+        assert all(c.seen_at.tzinfo is not None for c in changes)
+        again = await job.reached("pending execution")
+        assert again is changes[1]
+
+
+async def test_iqm_tells_when_each_state_was_reached(local_service: LocalService):
+    service = endpoints(local_service)["server"]
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=10)
+        await job
+        times = [c.at for c in job.changes]
+        assert None not in times
+        assert times == sorted(times)  # type: ignore[type-var]
+
+
+async def test_a_batch_keeps_its_order_and_its_labels(service: Any):
+    batch: dict[str, QuantumCircuit] = {}
+    for n in range(4):
+        circuit = QuantumCircuit(4, 4)
+        circuit.x(n)
+        circuit.measure(range(4), range(4))
+        batch[f"x{n}"] = circuit
+    async with qawait.connect(service, pace=FAST) as client:
+        result = await (await client.submit(batch, shots=20))
+        assert len(result) == 4
+        for n in range(4):
+            key = format(1 << n, "04b")
+            assert result[n].counts() == {key: 20}
+            assert result[f"x{n}"].counts() == {key: 20}
+
+
+async def test_a_job_adopted_by_its_id_gives_the_same_result(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit({"flip": asymmetric()}, shots=30)
+        first = await job
+    async with qawait.connect(service, pace=FAST) as client:
+        adopted = client.job(job.id)
+        result = await adopted
+        assert result[0].counts() == first[0].counts() == {"001": 30}
+        assert result[0].label == first[0].label == "flip"
+        assert client.job(job.id) is adopted
+
+
+async def test_an_unknown_job_is_missing(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        with pytest.raises(errors.JobMissing):
+            await client.job("b546eb76-7d20-45bf-82e2-45ba77a38ecc")
+        with pytest.raises(errors.NotFound):
+            await client.status("b546eb76-7d20-45bf-82e2-45ba77a38ecc")
+        with pytest.raises(errors.ConfigurationError):
+            client.job("../admin")
+
+
+async def test_asyncios_own_tools_take_jobs(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        jobs = [await client.submit(asymmetric(), shots=n) for n in (5, 6, 7)]
+        done, pending = await asyncio.wait(jobs)  # type: ignore[type-var]
+        assert done == set(jobs)
+        assert not pending
+        results = await asyncio.gather(*jobs)
+        assert [r[0].shots for r in results] == [5, 6, 7]
+        async with asyncio.timeout(10):
+            await jobs[0]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job.result()) for job in jobs]
+        assert [t.result() for t in tasks] == results
+        assert {j async for j in qawait.as_completed(jobs)} == set(jobs)
+
+
+async def test_targets_tell_width_queue_and_that_they_are_simulated(
+    local_service: LocalService,
+):
+    widths: dict[str, Any] = {}
+    for name, service in endpoints(local_service).items():
+        async with qawait.connect(service) as client:
+            targets = await client.targets()
+            assert [t.simulated for t in targets] == [True] * len(targets)
+            widths[name] = {t.name: t.qubits for t in targets}
+    assert widths["server"] == {"square20": 20}
+    assert widths["v1"] == {"square20": 20}
+    assert "qoro_maestro" in widths["qoro"]
+
+
+async def test_an_unknown_target_is_refused_with_the_names_there_are(service: Any):
+    with pytest.raises(errors.ConfigurationError, match=r"square20|qoro_maestro"):
+        async with qawait.connect(service, target="nowhere"):
+            pass
+
+
+async def test_a_wrong_token_is_refused_at_once(local_service: LocalService):
+    for path, kind in (("", IQMService), ("/cocos", IQMService), ("/api", QoroService)):
+        service = kind(local_service.url + path, token="wrong")
+        with pytest.raises(errors.AuthenticationError):
+            async with qawait.connect(service):
+                pass
+
+
+async def test_an_html_page_is_an_error_that_says_so():
+    page = reply(200, "<html><title>Log in</title></html>", Content_Type="text/html")
+    async with answering(lambda r, n: page) as server:
+        with pytest.raises(errors.UnexpectedContent, match="HTML"):
+            async with qawait.connect(IQMService(server.url, token="t")):
+                pass
+
+
+@pytest.mark.parametrize("shots", [0, -1, True, 1.5, "100", None])
+async def test_impossible_shots_are_refused_and_nothing_is_sent(
+    service: Any, shots: Any
+):
+    async with qawait.connect(service) as client:
+        before = client.usage.requests
+        with pytest.raises(errors.ConfigurationError, match="shots"):
+            await client.submit(asymmetric(), shots=shots)
+        assert client.usage.requests == before
+
+
+async def test_a_circuit_wider_than_the_target_is_named_and_not_sent(
+    local_service: LocalService,
+):
+    wide = QuantumCircuit(25, name="wide")
+    wide.h(range(25))
+    wide.measure_all()
+    async with qawait.connect(endpoints(local_service)["server"]) as client:
+        with pytest.raises(errors.CircuitError, match=r"wide.*25.*20"):
+            await client.submit(wide)
+        assert client._journal.entries == {}
+
+
+async def test_one_job_is_cancelled_and_the_others_run_on(slow_service: LocalService):
+    """A second a job, one at a time: the last in the queue can be cancelled."""
+    service = IQMService(slow_service.url, token=slow_service.token)
+    async with qawait.connect(service, pace=FAST) as client:
+        jobs = [await client.submit(asymmetric(), shots=5) for _ in range(3)]
+        await jobs[2].cancel()
+        with pytest.raises(errors.JobCancelled) as caught:
+            await jobs[2]
+        assert caught.value.job_id == jobs[2].id
+        assert jobs[2].state is State.ABORTED
+        assert jobs[2].cancelled()
+        assert (await jobs[0])[0].counts() == {"001": 5}
+        await jobs[0].cancel()
+        assert jobs[0].state is State.READY
+
+
+async def test_a_queue_shows_how_many_are_ahead(slow_service: LocalService):
+    service = IQMService(slow_service.url, token=slow_service.token)
+    async with qawait.connect(service, pace=FAST) as client:
+        jobs = [await client.submit(asymmetric(), shots=5) for _ in range(3)]
+        with anyio.fail_after(20):
+            while jobs[2].queue_position is None:
+                await client.job(jobs[2].id).reached("pending compilation")
+                await anyio.lowlevel.checkpoint()
+        assert jobs[2].queue_position >= 1
+        for job in jobs:
+            await job.cancel()
+
+
+async def test_closing_settles_what_is_left_and_the_job_goes_on(
+    slow_service: LocalService,
+):
+    service = IQMService(slow_service.url, token=slow_service.token)
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=5)
+        waiting = asyncio.create_task(job.result())
+        await job.reached("pending compilation")
+    with pytest.raises(errors.ClientClosed) as caught:
+        await waiting
+    assert caught.value.job_id == job.id
+    with pytest.raises(errors.ClientClosed):
+        await client.submit(asymmetric())
+    async with qawait.connect(service, pace=FAST) as client:
+        assert (await client.job(job.id))[0].counts() == {"001": 5}
+
+
+async def test_a_client_is_opened_in_one_task_and_closed_in_another(service: Any):
+    client = await asyncio.create_task(qawait.open(service, pace=FAST))
+    job = await asyncio.create_task(client.submit(asymmetric(), shots=8))
+    assert (await job)[0].shots == 8
+    await asyncio.create_task(client.close())
+    await client.close()
+    assert "closed" in repr(client)
+
+
+async def test_a_failed_job_tells_the_services_reason(local_service: LocalService):
+    """A locus that is not calibrated is found by the service's own compilation."""
+    bad = Circuit(
+        "bad",
+        (
+            Instruction("cz", ("QB1", "QB20")),
+            Instruction("measure", ("QB1",), {"key": "m"}),
+        ),
+    )
+    service = endpoints(local_service)["server"]
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(bad, compile=False)
+        with pytest.raises(errors.JobFailed, match="QB20") as caught:
+            await job
+        assert caught.value.job_id == job.id
+        assert job.state is State.FAILED
+        states = [c.state async for c in job.transitions()]
+        assert states == [State.PENDING_COMPILATION, State.FAILED]
+
+
+async def test_a_held_job_takes_a_configuration_before_it_runs(
+    local_service: LocalService,
+):
+    service = endpoints(local_service)["qoro"]
+    config = qawait.ExecutionConfig(bond_dimension=4, simulation_method=1)
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=9, hold=True)
+        assert await service.get_execution_config(job) is None
+        stored = await service.set_execution_config(job, config)
+        assert stored == config
+        await job.release()
+        assert (await job)[0].counts() == {"001": 9}
+        with pytest.raises(errors.Conflict):
+            await service.set_execution_config(job.id, config)
+        assert await service.get_execution_config(job.id) == config
+
+
+async def test_a_services_configuration_is_overridden_field_by_field(
+    local_service: LocalService,
+):
+    default = qawait.ExecutionConfig(bond_dimension=4, truncation_threshold=1e-6)
+    service = QoroService(
+        local_service.url + "/api", token=local_service.token, execution_config=default
+    )
+    own = qawait.ExecutionConfig(bond_dimension=16)
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=9, execution_config=own)
+        await job
+        assert await service.get_execution_config(job) == default.override(own)
+
+
+async def test_a_service_that_is_not_open_says_how_to_open_it():
+    with pytest.raises(errors.ConfigurationError, match="connect"):
+        await QoroService("http://127.0.0.1:1", token="t").get_execution_config("id")
+
+
+async def test_options_of_another_vendor_are_refused(local_service: LocalService):
+    options = qawait.ExecutionConfig(bond_dimension=4)
+    async with qawait.connect(endpoints(local_service)["server"]) as client:
+        with pytest.raises(errors.ConfigurationError, match="Qoro"):
+            await client.submit(asymmetric(), execution_config=options)
+
+
+async def test_a_deleted_job_is_gone(local_service: LocalService):
+    service = endpoints(local_service)["server"]
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=5)
+        await job
+        await client.delete(job)
+        await client.delete(job.id)
+        with pytest.raises(errors.NotFound):
+            await client.status(job.id)
+
+
+async def test_the_embedded_service_needs_no_account_and_reads_no_environment(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("IQM_SERVER_URL", "https://unreachable.invalid")
+    monkeypatch.setenv("IQM_TOKEN", "secret")
+    async with qawait.connect() as client:
+        assert "local simulator" in repr(client)
+        assert client.target.name == "square20"
+        result = await (await client.submit(asymmetric(), shots=12))
+        assert result[0].counts() == {"001": 12}
+
+
+async def test_the_embedded_service_keeps_its_jobs_where_it_is_told(tmp_path: Any):
+    store = tmp_path / "jobs.sqlite"
+    async with qawait.connect(store=store) as client:
+        job = await client.submit(asymmetric(), shots=12)
+        await job
+    async with qawait.connect(store=store) as client:
+        assert (await client.job(job.id))[0].counts() == {"001": 12}
+
+
+def test_without_an_event_loop_every_coroutine_is_a_plain_call(
+    local_service: LocalService,
+):
+    service = endpoints(local_service)["qoro"]
+    with qawait.connect_sync(service, pace=FAST) as client:
+        job = client.submit(asymmetric(), shots=7)
+        assert [c.state.value for c in job.transitions()][-1] == "ready"
+        assert job.result(timeout=30)[0].counts() == {"001": 7}
+        assert job.state is State.READY
+        assert client.targets()[0].simulated
+        with pytest.raises(errors.JobMissing):
+            client.job("b546eb76-7d20-45bf-82e2-45ba77a38ecc").result()
+        config = client.service.get_execution_config(job)
+        assert config is None
+
+
+async def test_an_unopened_client_says_how_to_open_it(service: Any):
+    client = qawait.connect(service)
+    with pytest.raises(errors.ConfigurationError, match="async with"):
+        await client.submit(asymmetric())
+    assert "not open" in repr(client)
+
+
+def test_a_client_of_another_loop_says_so(local_service: LocalService):
+    service = endpoints(local_service)["server"]
+
+    async def in_one() -> Any:
+        return await qawait.open(service)
+
+    async def in_another(client: Any) -> None:
+        with pytest.raises(errors.ConfigurationError, match="event loop"):
+            await client.submit(asymmetric())
+
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        client = first.run(in_one())
+        second.run(in_another(client))
+        first.run(client.close())

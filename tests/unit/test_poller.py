@@ -1,0 +1,282 @@
+"""The real poller on a clock that jumps, against services of a few lines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from qawait._job import Job
+from qawait._poller import Poller
+from qawait._schedule import Pace, Schedule
+from qawait.errors import (
+    AuthenticationError,
+    ClientClosed,
+    Error,
+    JobFailed,
+    JobMissing,
+    NotFound,
+    RateLimited,
+    ResponseError,
+    ResultGone,
+    ServiceUnavailable,
+    TransportError,
+    UnexpectedContent,
+)
+from qawait.model import End, Manifest, State, Status, Step
+from tests.virtual_time import VirtualTimeLoop
+
+RESULT = cast("Any", "the result")
+PENDING = Status(raw="received", state=State.PENDING_COMPILATION)
+RUNNING = Status(raw="running", state=State.PENDING_EXECUTION)
+READY = Status(raw="ready", state=State.READY, end=End.READY)
+FAILED = Status(raw="failed", state=State.FAILED, end=End.FAILED, message="too hot")
+Said = Status | Error
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+class FakeService:
+    """Answers by the clock: `say(job_id, now)` is a status, or an error to raise."""
+
+    def __init__(
+        self, say: Callable[[str, float], Said], result: Callable[[], Any] = lambda: RESULT
+    ) -> None:
+        self.say = say
+        self.give = result
+        self.asked: list[tuple[str, float]] = []
+        self.under_way = self.most_under_way = 0
+
+    async def status(self, job_id: str) -> Status:
+        self.asked.append((job_id, anyio.current_time()))
+        self.under_way += 1
+        self.most_under_way = max(self.under_way, self.most_under_way)
+        await anyio.sleep(0.01)
+        self.under_way -= 1
+        said = self.say(job_id, anyio.current_time())
+        if isinstance(said, Error):
+            raise said
+        return said
+
+    async def result(self, job_id: str, status: Status, manifest: Manifest) -> Any:
+        given = self.give()
+        if isinstance(given, Error):
+            raise given
+        return given
+
+    def steps_of(self, result: Any) -> tuple[Step, ...]:
+        return ()
+
+
+def job(job_id: str = "j-1") -> Job:
+    async def cancel(job_id: str) -> None: ...
+
+    return Job(job_id, submission_id="s", manifest=Manifest(), cancel=cancel)
+
+
+@asynccontextmanager
+async def following(
+    service: FakeService, *jobs: Job, workers: int = 3, adopted: bool = False
+) -> AsyncIterator[Poller]:
+    pace = Pace(first=0.5, growth=1.5, longest=20.0)
+    poller = Poller(service, Schedule(pace, Random(7)), workers=workers)
+    async with anyio.create_task_group() as group:
+        group.start_soon(poller.run)
+        for j in jobs:
+            poller.follow(j, adopted=adopted)
+        yield poller
+        group.cancel_scope.cancel()
+
+
+async def test_a_job_is_followed_from_pending_to_ready():
+    def say(job_id: str, now: float) -> Said:
+        return PENDING if now < 10 else RUNNING if now < 300 else READY
+
+    j = job()
+    async with following(FakeService(say), j) as poller:
+        assert await j == RESULT
+        assert [c.state for c in j.changes] == [
+            State.PENDING_COMPILATION,
+            State.PENDING_EXECUTION,
+            State.READY,
+        ]
+        assert anyio.current_time() < 325, "news is at most the longest interval late"
+        assert len(poller) == 0
+
+
+async def test_a_failed_job_leaves_its_siblings():
+    def say(job_id: str, now: float) -> Said:
+        return FAILED if job_id == "bad" else READY if now > 5 else PENDING
+
+    bad, good = job("bad"), job("good")
+    async with following(FakeService(say), bad, good):
+        with pytest.raises(JobFailed, match="job bad: too hot"):
+            await bad
+        assert await good == RESULT
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        TransportError("the connection broke"),
+        ServiceUnavailable(502, "bad gateway", recognised=False),
+        ServiceUnavailable(503, "maintenance"),
+        RateLimited(429, "slow down", retry_after=7.0),
+        ResponseError(400, "odd"),
+    ],
+    ids=repr,
+)
+async def test_an_hour_of_trouble_ends_no_wait(trouble: Error):
+    j = job()
+    service = FakeService(lambda job_id, now: trouble if now < 3600 else READY)
+    async with following(service, j):
+        assert await j == RESULT
+        assert 3600 < anyio.current_time() < 3640
+        assert len(service.asked) < 1000, "questions back off while there is trouble"
+
+
+async def test_a_wait_the_service_asked_for_is_kept():
+    def say(job_id: str, now: float) -> Said:
+        return RateLimited(429, "slow", retry_after=120.0) if now < 60 else READY
+
+    j = job()
+    service = FakeService(say)
+    async with following(service, j):
+        await j
+        assert service.asked[1][1] - service.asked[0][1] >= 120.0
+
+
+async def test_a_refused_token_ends_the_wait_and_says_how_to_come_back():
+    j = job()
+    service = FakeService(lambda job_id, now: AuthenticationError(401, "expired"))
+    async with following(service, j):
+        with pytest.raises(AuthenticationError) as caught:
+            await j
+        assert "client.job('j-1')" in caught.value.__notes__[0]
+
+
+async def test_a_fresh_job_may_be_unknown_for_a_while():
+    def say(job_id: str, now: float) -> Said:
+        return NotFound(404, "no such job") if now < 30 else READY
+
+    j = job()
+    async with following(FakeService(say), j):
+        assert await j == RESULT
+
+
+async def test_a_job_that_stays_unknown_is_missing():
+    j = job()
+    service = FakeService(lambda job_id, now: NotFound(404, "no such job"))
+    async with following(service, j):
+        with pytest.raises(JobMissing, match="j-1"):
+            await j
+        assert anyio.current_time() >= 60
+        assert len(service.asked) >= 5
+
+
+async def test_an_adopted_job_that_is_unknown_is_missing_at_once():
+    j = job()
+    service = FakeService(lambda job_id, now: NotFound(404, "no such job"))
+    async with following(service, j, adopted=True):
+        with pytest.raises(JobMissing):
+            await j
+        assert len(service.asked) == 1
+
+
+async def test_a_job_that_vanishes_may_have_run():
+    def say(job_id: str, now: float) -> Said:
+        return RUNNING if now < 5 else NotFound(404, "no such job")
+
+    j = job()
+    async with following(FakeService(say), j):
+        with pytest.raises(ResultGone):
+            await j
+
+
+async def test_answers_that_stay_unreadable_end_the_wait():
+    j = job()
+    service = FakeService(lambda job_id, now: UnexpectedContent("an HTML page"))
+    async with following(service, j):
+        with pytest.raises(UnexpectedContent):
+            await j
+        assert len(service.asked) == 3
+
+
+async def test_unreadable_answers_in_between_are_forgiven():
+    turns = iter([UnexpectedContent("x"), UnexpectedContent("x"), PENDING] * 20)
+    j = job()
+    service = FakeService(lambda job_id, now: next(turns, READY))
+    async with following(service, j):
+        assert await j == RESULT
+
+
+async def test_an_unknown_word_is_in_progress_and_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    odd = Status(raw="warming_up", state=None)
+    j = job()
+    service = FakeService(lambda job_id, now: odd if now < 100 else READY)
+    with caplog.at_level(logging.WARNING):
+        async with following(service, j):
+            assert await j == RESULT
+    assert [r.getMessage() for r in caplog.records] == [
+        "unknown status 'warming_up' is taken as still in progress"
+    ]
+
+
+async def test_a_result_that_is_not_there_yet_is_asked_for_again():
+    turns = iter([NotFound(404, "no artifact"), ServiceUnavailable(502, "gateway")])
+    j = job()
+    service = FakeService(lambda job_id, now: READY, lambda: next(turns, RESULT))
+    async with following(service, j):
+        assert await j == RESULT
+        assert len(service.asked) == 1, "the status of a ready job is not asked again"
+
+
+async def test_ready_is_shown_together_with_the_result():
+    j = job()
+    service = FakeService(lambda job_id, now: READY)
+    async with following(service, j):
+        await j.reached("ready")
+        assert j.done()
+
+
+async def test_questions_under_way_never_exceed_the_workers():
+    jobs = [job(str(n)) for n in range(50)]
+    service = FakeService(lambda job_id, now: READY if now > 30 else PENDING)
+    async with following(service, *jobs, workers=4):
+        for j in jobs:
+            await j
+    assert service.most_under_way == 4
+
+
+async def test_a_job_is_never_asked_about_twice_at_once():
+    jobs = [job(str(n)) for n in range(10)]
+    service = FakeService(lambda job_id, now: READY if now > 100 else PENDING)
+    async with following(service, *jobs, workers=8):
+        for j in jobs:
+            await j
+    by_job: dict[str, list[float]] = {}
+    for job_id, at in service.asked:
+        by_job.setdefault(job_id, []).append(at)
+    for times in by_job.values():
+        assert all(b - a > 0.01 for a, b in zip(times, times[1:], strict=False))
+
+
+async def test_abandoned_jobs_say_that_they_go_on():
+    j = job()
+    async with following(FakeService(lambda job_id, now: PENDING), j) as poller:
+        await j.reached("pending compilation")
+        poller.abandon("the client was closed")
+        with pytest.raises(ClientClosed, match=r"client\.job\('j-1'\)") as caught:
+            await j
+        assert caught.value.job_id == "j-1"
+        assert len(poller) == 0
