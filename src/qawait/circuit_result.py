@@ -322,6 +322,10 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             )
         )
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct brings its own, which would compare identities.
+        return not self == other
+
     def __repr__(self) -> str:
         about = [repr(self.label)]
         if self.kind == "expectation":

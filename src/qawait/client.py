@@ -31,7 +31,7 @@ from qawait._poller import Poller
 from qawait._schedule import Pace, Schedule
 from qawait._service import Opened, Service
 from qawait._transport import Limits, Retry, Transport, Usage, is_loopback
-from qawait.errors import ClientClosed, ConfigurationError, Error
+from qawait.errors import ClientClosed, ConfigurationError, Error, NotFound
 from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
@@ -174,13 +174,9 @@ class Client:
             user_agent=f"qawait/{__version__}",
         )
         await stack.enter_async_context(transport)
-        dialect = await service.find_dialect(transport)
-        self._journal = Journal()
-        self._connection = Service(dialect, transport, self._journal)
         self._transport = transport
-        self._target = await self._connection.exchange(
-            dialect.find_target(self._wanted_target or service.default_target)
-        )
+        self._journal = Journal()
+        await self._find_target(service)
         pace = self._pace
         if pace is None:
             pace = LOCAL_PACE if is_loopback(transport.root.host) else Pace()
@@ -188,8 +184,23 @@ class Client:
             self._connection, Schedule(pace, self._random), workers=self._workers
         )
         self._submissions = anyio.CapacityLimiter(SUBMISSIONS)
+        self._asking_architecture = anyio.Lock()
         service.connections.append(self._connection)
         stack.callback(service.connections.remove, self._connection)
+
+    async def _find_target(self, service: IQMService | QoroService) -> None:
+        """Find the target, and with it the dialect in which it can be found."""
+        wanted = self._wanted_target or service.default_target
+        for dialect in service.candidates():
+            self._connection = Service(dialect, self._transport, self._journal)
+            try:
+                self._target = await self._connection.exchange(
+                    dialect.find_target(wanted)
+                )
+            except NotFound:
+                continue
+            return
+        raise service.unspoken()
 
     def _check_open(self) -> None:
         if self._target is None:
@@ -237,15 +248,14 @@ class Client:
         ask = self._connection.dialect.architecture
         if ask is None:
             return None
-        now = anyio.current_time()
-        cached = self._architectures.get(calibration_set_id)
-        if cached is not None and now - cached[0] < ARCHITECTURE_LIFETIME:
+        async with self._asking_architecture:
+            now = anyio.current_time()
+            cached = self._architectures.get(calibration_set_id)
+            if cached is None or now - cached[0] > ARCHITECTURE_LIFETIME:
+                exchange = ask(self.target.name, calibration_set_id)
+                cached = now, await self._connection.exchange(exchange)
+                self._architectures[calibration_set_id] = cached
             return cached[1]
-        found = await self._connection.exchange(
-            ask(self.target.name, calibration_set_id)
-        )
-        self._architectures[calibration_set_id] = (now, found)
-        return found
 
     # --- jobs ------------------------------------------------------------------------
 

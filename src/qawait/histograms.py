@@ -97,6 +97,10 @@ class Histogram(Struct, frozen=True, eq=False):
             and np.array_equal(self.counts, other.counts)
         )
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct brings its own, which would compare identities.
+        return not self == other
+
     def __repr__(self) -> str:
         return (
             f"Histogram({self.n_bits} bits, {len(self.counts)} outcomes,"

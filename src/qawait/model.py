@@ -203,7 +203,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     """One batch, ready to be encoded by a dialect."""
 
     circuits: tuple[Any, ...]
-    """`qawait.iqm.Circuit` or `qawait.qoro.Circuit`, as the dialect's `form` says."""
+    """`qawait.iqm.Circuit` for IQM, `qawait.qoro.Circuit` for Qoro."""
     shots: int
     target: Target
     tag: str | None = None

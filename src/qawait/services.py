@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from qawait._auth import Secret, TokenSource, token_source
-from qawait.errors import ConfigurationError, NotFound, ResponseError
+from qawait.errors import ConfigurationError, NotFound
 from qawait.iqm.dialects import DIALECTS, SERVER, V1
-from qawait.model import Call
 from qawait.qoro.dialect import (
     DIALECT as QORO,
 )
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from qawait._job import Job
     from qawait._service import Service
-    from qawait._transport import Transport
     from qawait.model import Dialect
     from qawait.qoro.execution_config import ExecutionConfig
 
@@ -91,34 +89,23 @@ class IQMService:
         if last == "cocos" or (parts.hostname or "").startswith("cocos."):
             return V1
         if last == "station":
-            raise _unspoken("station", self.url)
+            raise _unspoken(self.url)
         return None
 
-    async def find_dialect(self, transport: Transport) -> Dialect:
-        """Ask the service which dialect it speaks: one request at most."""
+    def candidates(self) -> tuple[Dialect, ...]:
+        """The dialects it may speak, the likeliest first; one if it is known."""
         known = self.known_dialect()
-        if known is not None:
-            return known
-        call = Call(
-            kind="read",
-            method="GET",
-            path="api/v1/quantum-computers",
-            repeatable=True,
-        )
-        try:
-            await transport.ask(call)
-        except NotFound:
-            raise _unspoken("V2", self.url) from None
-        except ResponseError as error:
-            if error.status not in (401, 403):
-                raise
-        return SERVER
+        return (SERVER,) if known is None else (known,)
+
+    def unspoken(self) -> ConfigurationError:
+        """The error for a service that knows none of the candidates' addresses."""
+        return _unspoken(self.url)
 
 
-def _unspoken(dialect: str, url: str) -> ConfigurationError:
+def _unspoken(url: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{url} seems to speak IQM's {dialect} dialect, which this version does not; "
-        f"it speaks {', '.join(DIALECTS)}"
+        f"{url} speaks none of the IQM dialects this version knows "
+        f"({', '.join(DIALECTS)}); is the address right?"
     )
 
 
@@ -152,9 +139,13 @@ class QoroService:
     def __repr__(self) -> str:
         return f"QoroService({self.url!r})"
 
-    async def find_dialect(self, transport: Transport) -> Dialect:
-        """There is one dialect; nothing is asked."""
-        return QORO
+    def candidates(self) -> tuple[Dialect, ...]:
+        """The one dialect there is."""
+        return (QORO,)
+
+    def unspoken(self) -> ConfigurationError:
+        """The error for a service that knows none of Qoro's addresses."""
+        return ConfigurationError(f"{self.url} is no Qoro service; is it right?")
 
     async def set_execution_config(
         self, job: Job | str, config: ExecutionConfig

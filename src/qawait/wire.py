@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import MsgspecError
+from msgspec import MsgspecError, ValidationError
 
 from qawait.errors import ProtocolError, ResponseTruncated, UnexpectedContent
 
@@ -63,7 +63,7 @@ def _translated(error: Exception, body: bytes, what: str) -> ProtocolError:
         return UnexpectedContent(message, excerpt=excerpt)
     if start and start not in _STARTS_OF_JSON:
         return UnexpectedContent(f"{what}: the answer is not JSON", excerpt=excerpt)
-    if "truncated" in str(error):
+    if not isinstance(error, ValidationError) and "truncated" in str(error):
         message = f"{what}: the answer ends in the middle, after {len(body)} bytes"
         return ResponseTruncated(message, excerpt=excerpt)
     if isinstance(error, RecursionError):

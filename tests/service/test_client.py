@@ -195,6 +195,22 @@ async def test_a_circuit_wider_than_the_target_is_named_and_not_sent(
         assert client._journal.entries == {}
 
 
+async def test_the_architecture_is_asked_for_once_by_many_submissions(
+    local_service: LocalService,
+):
+    async with qawait.connect(endpoints(local_service)["server"]) as client:
+        found = await asyncio.gather(*(client.architecture() for _ in range(20)))
+        assert client.usage.requests == 2, "one for the target, one for all of these"
+        assert all(architecture is found[0] for architecture in found)
+
+
+async def test_an_address_that_is_no_service_is_named():
+    async with answering(lambda r, n: reply(404, "{}")) as server:
+        with pytest.raises(errors.ConfigurationError, match="dialects"):
+            async with qawait.connect(IQMService(server.url, token="t")):
+                pass
+
+
 async def test_one_job_is_cancelled_and_the_others_run_on(slow_service: LocalService):
     """A second a job, one at a time: the last in the queue can be cancelled."""
     service = IQMService(slow_service.url, token=slow_service.token)

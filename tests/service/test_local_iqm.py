@@ -234,7 +234,7 @@ async def test_a_cancelled_job_says_so_and_keeps_saying_so(
 async def test_cancelling_a_running_job_stops_its_simulation(
     local_service: LocalService,
 ) -> None:
-    """A state vector of 20 qubits and 9,000 layers would take minutes."""
+    """A state vector of 20 qubits and 450 layers takes far longer than the test."""
     layer = [prx(f"QB{n}", 0.3 + n, 0.1) for n in range(1, 21)]
     heavy = circuit(
         "heavy", *(layer * 450), measure("m", *[f"QB{n}" for n in range(1, 21)])

@@ -75,6 +75,18 @@ def test_a_circuit_is_called_by_its_file_its_own_name_or_its_index(
     assert [source.label for source in read(bell())] == ["0"]
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "marked.qasm"
+    path.write_text(BELL_2, encoding="utf-8-sig")
+    assert read(path)[0].qasm2 == BELL_2
+
+
+def test_only_openqasm_2_that_measures_can_be_sent_as_it_is() -> None:
+    assert read(BELL_2)[0].qasm2 == BELL_2
+    assert read(BELL_3)[0].qasm2 is None
+    assert read(bell())[0].qasm2 is None
+
+
 def test_several_circuits_come_from_any_iterable() -> None:
     assert len(read(bell() for _ in range(3))) == 3
 
@@ -122,6 +134,7 @@ def test_a_text_without_comments_or_with_many_is_recognised() -> None:
         (None, "0: a NoneType is not a circuit"),
         ([], "no circuits were given"),
         ({}, "no circuits were given"),
+        ("OPENQASM 2.0;" + " " * LARGEST_SOURCE_BYTES, "0: is larger than 10 MB"),
         ({7: BELL_2}, "labels are text, not 7"),
         ({"": BELL_2}, "0: its label is empty"),
         ({"a": {"name": "b"}}, "a: a dict without a list of 'instructions'"),

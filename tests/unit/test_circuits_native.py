@@ -14,7 +14,14 @@ from qiskit.circuit import Gate, Parameter, ParameterVector
 from qiskit.quantum_info import Operator
 from tests import exact_distribution
 
-from qawait.circuits import Compiled, as_is, compile_native, prepare, read
+from qawait.circuits import (
+    Compiled,
+    as_is,
+    compile_native,
+    prepare,
+    read,
+    transpiler,
+)
 from qawait.errors import CircuitError, ConfigurationError
 from qawait.iqm.architecture import (
     DynamicQuantumArchitecture,
@@ -220,6 +227,49 @@ def test_a_reset_in_the_middle_stays() -> None:
     assert_same(circuit, native)
 
 
+def test_a_joint_measurement_stands_where_the_last_of_its_bits_is_measured() -> None:
+    circuit = QuantumCircuit(3, 3)
+    circuit.r(0.3, 0.7, 1)
+    circuit.measure(0, 2)
+    circuit.cz(2, 1)
+    circuit.measure(1, 0)
+    circuit.r(0.2, 0.1, 2)
+    circuit.measure(2, 1)
+    chip = transpiler.Chip(("a", "b", "c"), ((1, 2),))
+    template, _ = transpiler.native_form(circuit, chip, "x")
+    assert template.instructions == (
+        Instruction("prx", ("b",), {"angle": 0.3, "phase": 0.7}),
+        Instruction("cz", ("b", "c")),
+        Instruction("prx", ("c",), {"angle": 0.2, "phase": 0.1}),
+        Instruction("measure", ("b", "c", "a"), {"key": "c_3_0"}),
+    )
+
+
+def test_an_operation_without_native_form_is_named() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)
+    with pytest.raises(CircuitError, match="x: 'h' has no native form"):
+        transpiler.native_form(circuit, transpiler.Chip(("a",), ()), "x")
+
+
+def test_angles_and_phases_are_those_of_qiskit_in_radians() -> None:
+    circuit = QuantumCircuit(1, 1)
+    x = Parameter("x")
+    circuit.r(np.float64(1), (x * 0 + 2.5).bind({x: 1}), 0)
+    circuit.measure(0, 0)
+    first = compiled(circuit, level=0).circuit.instructions[0]
+    assert first.args == {"angle": 1.0, "phase": 2.5}
+    assert {type(value) for value in first.args.values()} == {float}
+
+
+def test_a_register_without_bits_is_left_out() -> None:
+    empty = ClassicalRegister(0, "none")
+    circuit = QuantumCircuit(QuantumRegister(1), empty, ClassicalRegister(1, "c"))
+    circuit.measure(0, 0)
+    native = compiled(circuit)
+    assert native.layout == Layout((("c", 1),), (("c_1_0", 0),))
+
+
 def test_delays_are_in_seconds() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.x(0)
@@ -255,16 +305,27 @@ def test_keys_of_registers_tell_the_layout_to_who_knows_nothing_else() -> None:
     assert_same(circuit, native)
 
 
+def test_a_single_bit_whose_register_ends_in_a_number_has_one_reading() -> None:
+    """`a_2_1_0` would be register `a_2`, and bit 0 of a register `a`."""
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(1, "a_2"))
+    circuit.measure(0, 0)
+    native = compiled(circuit)
+    assert keys(native) == ["a_2_1_0_0"]
+    assert Layout.from_keys({"a_2_1_0_0": 1}) == native.layout
+
+
 def test_no_two_registers_get_the_same_key() -> None:
     """`a_4_2_0` would be all of `a_4`, and bit 0 of `a`."""
     registers = [ClassicalRegister(n, name) for name, n in (("a_4", 2), ("a", 4))]
     spare = ClassicalRegister(2, "b")
     circuit = QuantumCircuit(4)
     circuit.add_register(registers[0], spare, registers[1])
+    circuit.x(2)
     circuit.measure([0, 1], registers[0])
-    circuit.measure([0], [registers[1][0]])
+    circuit.measure([2], [registers[1][0]])
     native = compiled(circuit)
-    assert len(set(keys(native))) == 3
+    assert sorted(keys(native)) == ["a_4_2_0", "a_4_2_0_0", "a_4_2_0_1"]
+    assert_same(circuit, native)
 
 
 BENCH = [
@@ -345,6 +406,7 @@ def qaoa() -> QuantumCircuit:
 def test_a_template_is_bound_without_being_compiled_again() -> None:
     circuit = qaoa()
     template = compiled(circuit)
+    assert repr(template) == "<Compiled 'qaoa': meas[5], free: beta, gamma>"
     assert template.parameters == ("beta", "gamma")
     for gamma, beta in [(0.0, 0.0), (0.4, -1.2), (2.5, 0.7)]:
         values = {"gamma": gamma, "beta": beta}
@@ -357,12 +419,29 @@ def test_a_template_is_bound_without_being_compiled_again() -> None:
         assert_same(circuit.assign_parameters(values), point)
 
 
+def test_a_bound_circuit_needs_a_name() -> None:
+    with pytest.raises(CircuitError, match="qaoa: the label of a bound circuit"):
+        compiled(qaoa()).bind({"beta": 0.1}, label="")
+
+
 def test_parameters_can_be_bound_one_after_the_other() -> None:
     template = compiled(qaoa())
     half = template.bind({"beta": 0.2})
     assert half.parameters == ("gamma",)
     whole = half.bind({"gamma": 0.9})
     assert whole.circuit == template.bind({"gamma": 0.9, "beta": 0.2}).circuit
+
+
+def test_a_parameter_without_effect_still_takes_values() -> None:
+    """A rotation about Z just before the measurement is optimised away."""
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(Parameter("a"), 0)
+    circuit.rz(Parameter("z"), 0)
+    circuit.measure(0, 0)
+    template = compiled(circuit)
+    assert template.parameters == ("a", "z")
+    values = {"a": 0.3, "z": 0.4}
+    assert_same(circuit.assign_parameters(values), template.bind(values))
 
 
 def test_elements_of_a_vector_are_bound_by_their_names() -> None:
@@ -511,6 +590,7 @@ def test_native_circuits_are_sent_as_they_are() -> None:
         MEASURE,
         Instruction("measure", ("QB2",), {"key": "a_1_0"}),
     )
+    circuit = Circuit("own", circuit.instructions, {"experiment": 7})
     (found,) = prepare(circuit, LATTICE)
     assert found.circuit == circuit
     assert found.qubits == {"m": ("alice", "QB9"), "a_1_0": ("QB2",)}
@@ -556,6 +636,14 @@ def test_a_native_circuit_that_the_machine_cannot_run_is_refused(
     message = refusal(native(instruction, MEASURE))
     assert message.startswith("own: instruction ")
     assert said in message
+
+
+def test_only_calibrated_qubits_are_measured_whatever_the_implementation() -> None:
+    gates = LATTICE.gates | {"measure": gate(("alice",), ("QB2",))}
+    partly = DynamicQuantumArchitecture("x", QUBITS, gates)
+    assert "measure on alice, QB9: is not calibrated" in refusal(
+        native(MEASURE), partly
+    )
 
 
 def test_a_native_circuit_that_measures_nothing_is_refused() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mqt.bench import BenchmarkLevel, get_benchmark
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm2
-from qiskit.circuit import Clbit, Parameter, Qubit
+from qiskit.circuit import Clbit, Gate, Parameter, Qubit
 from tests import exact_distribution
 
 from qawait.circuits import Compiled, as_is, prepare, read, to_qasm2
@@ -115,7 +115,17 @@ def test_bits_outside_registers_keep_their_place() -> None:
     assert_same(read(circuit)[0].circuit, sent)
 
 
-BENCH = ["ghz", "qft", "qaoa", "vqe_su2", "dj", "graphstate", "wstate", "randomcircuit"]
+BENCH = [
+    "ghz",
+    "qft",
+    "qaoa",
+    "vqe_su2",
+    "dj",
+    "graphstate",
+    "wstate",
+    "randomcircuit",
+    "ae",
+]
 
 
 @pytest.mark.parametrize("name", BENCH)
@@ -172,6 +182,13 @@ def test_what_openqasm_2_cannot_say_is_named() -> None:
     assert refusal(circuit) == (
         "slow: 'delay' cannot be written in OpenQASM 2: it has no definition"
     )
+
+
+def test_a_gate_without_definition_is_named() -> None:
+    circuit = QuantumCircuit(1, 1, name="odd")
+    circuit.append(Gate("blob", 1, []), [0])
+    circuit.measure(0, 0)
+    assert refusal(circuit).startswith("odd: 'blob' cannot be written in OpenQASM 2")
 
 
 def test_a_circuit_wider_than_the_cluster_is_named() -> None:

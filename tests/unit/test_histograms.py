@@ -108,6 +108,12 @@ def test_the_worked_examples_are_written_byte_by_byte(
     assert encode_histogram(histogram) == (encoding, payload)
 
 
+@pytest.mark.parametrize(("n_bits", "encoding"), [(255, "qh1"), (256, "qh2")])
+def test_widths_up_to_255_bits_are_written_as_qh1(n_bits, encoding):
+    histogram = histogram_of({"1" + "0" * (n_bits - 1): 2}, n_bits)
+    assert encode_histogram(histogram)[0] == encoding
+
+
 def test_outcomes_are_numbers_up_to_64_bits_and_packed_bytes_beyond():
     narrow = decode_histogram("qh1", 3, "UUgxAwMFAwEEAgUDAQEBAQEB")
     assert narrow.outcomes.dtype == np.uint64
@@ -287,6 +293,8 @@ def test_a_tally_is_ascending_and_adds_weights(width, values):
 def test_equal_histograms_are_equal_and_pickle():
     one = histogram_of({"01": 2, "10": 1}, 2)
     assert one == histogram_of({"10": 1, "01": 2}, 2)
+    assert not one != histogram_of({"10": 1, "01": 2}, 2)  # noqa: SIM202
+    assert not one == histogram_of({"01": 3, "10": 1}, 2)  # noqa: SIM201
     assert one != histogram_of({"01": 2, "10": 2}, 2)
     assert one != histogram_of({"01": 2, "11": 1}, 2)
     assert one != histogram_of({"001": 2, "010": 1}, 3)

@@ -336,6 +336,8 @@ def test_levels_up_to_9_are_digits():
     assert circuit.counts(order="iqm") == {"000": 1, "030": 1, "903": 1, "930": 2}
     assert circuit.counts("a") == {"00": 1, "03": 3, "30": 1}
     assert circuit.postselect("b", "9").shots == 3
+    with pytest.raises(LevelError, match="level 10 has no digit"):
+        of_shots(record(), a_2_0=A, b_1_1=B * 10)[0].counts()
 
 
 def test_levels_above_9_have_no_digit_but_stay_in_the_arrays():
@@ -785,6 +787,7 @@ def test_a_repr_says_what_it_is():
 def test_results_are_equal_by_value_and_pickle(make):
     again = pickle.loads(pickle.dumps(make()))  # noqa: S301
     assert again == make()
+    assert not again != make()  # noqa: SIM202
     assert repr(again) == repr(make())
     with pytest.raises(TypeError, match="unhashable"):
         hash(again)
@@ -798,6 +801,7 @@ def test_pickled_arrays_stay_read_only():
 def test_different_results_are_different():
     assert by_shots() != by_histogram()
     assert by_shots() != of_shots(record(), a_2_0=A, b_1_1=1 - B)[0]
+    assert not by_shots() == of_shots(record(), a_2_0=A, b_1_1=1 - B)[0]  # noqa: SIM201
     assert by_shots() != of_shots(record("y"), a_2_0=A, b_1_1=B)[0]
     assert by_shots() != "x"
     one = two_circuits()

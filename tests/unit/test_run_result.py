@@ -241,6 +241,7 @@ def test_equality_is_by_value():
     run = RunResult.decode(sample("ready-with-request.json"))
     plain = run.to_dict()
     assert run == RunResult.from_dict(plain)
+    assert not run != RunResult.from_dict(plain)  # noqa: SIM202
     for name, other in [
         ("message", "late"),
         ("warnings", None),
@@ -253,6 +254,7 @@ def test_equality_is_by_value():
         ),
     ]:
         assert run != RunResult.from_dict({**plain, name: other}), name
+        assert not run == RunResult.from_dict({**plain, name: other})  # noqa: SIM201
     assert run != RunResult(status="failed", metadata=run.metadata)
     assert run != plain
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -42,6 +44,13 @@ def test_a_bad_answer_is_told_in_our_own_errors(body, kind, says):
         decode(DECODER, body, "job")
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
+
+
+def test_a_word_of_the_answer_is_not_taken_for_its_end():
+    decoder = msgspec.json.Decoder(Literal["a", "b"])
+    with pytest.raises(ProtocolError, match="Invalid enum value 'truncated'") as caught:
+        decode(decoder, b'"truncated"', "job")
+    assert not isinstance(caught.value, ResponseTruncated)
 
 
 def test_the_excerpt_is_short_and_cannot_steer_a_terminal():

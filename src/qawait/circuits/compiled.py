@@ -58,6 +58,11 @@ class Compiled(Struct, frozen=True, kw_only=True):
     """What was bound so far."""
     body: Any = None
 
+    def __repr__(self) -> str:
+        registers = ", ".join(f"{name}[{size}]" for name, size in self.layout.registers)
+        free = f", free: {', '.join(self.parameters)}" if self.parameters else ""
+        return f"<Compiled {self.label!r}: {registers}{free}>"
+
     @property
     def circuit(self) -> Any:
         """The `qawait.iqm.Circuit` or `qawait.qoro.Circuit` that is sent.
@@ -90,6 +95,8 @@ class Compiled(Struct, frozen=True, kw_only=True):
                 real number.
         """
         label = self.label if label is None else label
+        if not label:
+            raise CircuitError(self.label, "the label of a bound circuit is empty")
         free = self.parameters
         if unknown := [name for name in values if name not in free]:
             known = ", ".join(free) or "none"

@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -154,11 +155,15 @@ def _layout_of(circuit: QuantumCircuit) -> Layout:
 
 def _written(circuit: QuantumCircuit, origin: str) -> str:
     from qiskit import qasm2
-    from qiskit.exceptions import QiskitError
 
     try:
-        text = qasm2.dumps(circuit)
-    except QiskitError as error:
+        try:
+            text = qasm2.dumps(circuit)
+        # Qiskit's writer stumbles over some gates, such as controlled matrices, with
+        # errors of any kind; in elementary gates it has none to stumble over.
+        except Exception:
+            text = qasm2.dumps(_elementary().run(circuit))
+    except Exception as error:
         reason = f"cannot be written in OpenQASM 2: {one_line(error)}"
         raise CircuitError(origin, reason) from error
     # Qiskit writes what has no definition as an opaque gate, which no service can run.
@@ -166,6 +171,16 @@ def _written(circuit: QuantumCircuit, origin: str) -> str:
         reason = f"{opaque[1]!r} cannot be written in OpenQASM 2: it has no definition"
         raise CircuitError(origin, reason)
     return text
+
+
+@cache
+def _elementary() -> Any:
+    """Qiskit's passes to gates that every `qelib1.inc` has, changing nothing else."""
+    from qiskit.transpiler import generate_preset_pass_manager
+
+    return generate_preset_pass_manager(
+        optimization_level=0, basis_gates=["u3", "cx"], seed_transpiler=0
+    )
 
 
 def _parsed_2(text: str) -> QuantumCircuit:

@@ -90,7 +90,7 @@ def _registered(circuit: QuantumCircuit, origin: str) -> QuantumCircuit:
         return circuit
     # Written anew and not amended: an added register would come last, and the joined
     # order of bits would no longer be Qiskit's.
-    written = QuantumCircuit(name=circuit.name, global_phase=circuit.global_phase)
+    written = QuantumCircuit(name=circuit.name)
     written.add_bits(circuit.qubits)
     for register in circuit.qregs:
         written.add_register(register)

@@ -22,14 +22,15 @@ from qawait.iqm.circuit import Instruction
 from qawait.layout import Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qiskit import QuantumCircuit
     from qiskit.transpiler import StagedPassManager
 
     from qawait.iqm.architecture import DynamicQuantumArchitecture
 
-__all__ = ["transpiled"]
+__all__ = ["Chip", "native_form", "transpiled"]
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 _ENDS_IN_NUMBER = re.compile(r".*_\d+", re.DOTALL)
 
 
@@ -74,7 +75,26 @@ def transpiled(
                 " circuits are not compiled: give native instructions"
             )
         raise CircuitError(origin, reason) from error
-    return _Writer(native, chip, origin).written()
+    return native_form(native, chip, origin, circuit.parameters)
+
+
+def native_form(
+    circuit: QuantumCircuit,
+    chip: Chip,
+    origin: str,
+    parameters: Iterable[Any] = (),
+) -> tuple[NativeTemplate, Layout]:
+    """A circuit of native gates on the chip's own qubits, written down for IQM.
+
+    `parameters` are those of the circuit before it was transpiled: one that had no
+    effect is gone from the gates, and its user still gives it values.
+
+    Raises:
+        CircuitError: It has another operation than `r`, `cz`, `measure`, `barrier`,
+            `delay` in seconds and `reset`, or measures nothing.
+    """
+    symbols = {parameter.name: parameter for parameter in parameters}
+    return _Writer(circuit, chip, origin).written(symbols)
 
 
 def _chip_of(architecture: DynamicQuantumArchitecture) -> Chip:
@@ -129,7 +149,7 @@ class _Writer:
         self.formulas: list[Formula] = []
         self.expressions: dict[Any, int] = {}
 
-    def written(self) -> tuple[NativeTemplate, Layout]:
+    def written(self, symbols: dict[str, Any]) -> tuple[NativeTemplate, Layout]:
         measurements, layout = self.measurements()
         for number, operation in enumerate(self.operations):
             name = operation.name
@@ -156,7 +176,7 @@ class _Writer:
             instructions=tuple(self.instructions),
             formulas=tuple(self.formulas),
             expressions=tuple(self.expressions),
-            symbols={p.name: p for p in self.circuit.parameters},
+            symbols=symbols,
         )
         return template, layout
 
@@ -175,12 +195,13 @@ class _Writer:
         self.instructions.append(Instruction(operation, self.names(locus), numbers))
 
     def seconds(self, delay: Any) -> Any:
-        if delay.unit not in _SECONDS:
+        # The transpiler has brought all units but a machine's own to seconds.
+        if delay.unit != "s":
             reason = (
                 f"a delay of {delay.duration} {delay.unit} has no length in seconds"
             )
             raise CircuitError(self.origin, reason)
-        return delay.duration * _SECONDS[delay.unit]
+        return delay.duration
 
     def measurements(self) -> tuple[dict[int, Instruction], Layout]:
         """The measurements to write, each under the number of its operation.

@@ -31,8 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(importlib.util.find_spec(name) is None for name in ("click", "rich")):
         sys.stderr.write(f"qawait: {MissingExtra('the command line', 'local')}\n")
         return 2
-    from qawait.cli.commands import qawait
-    from qawait.cli.ending import exit_code
+    try:
+        from qawait.cli.commands import qawait
+        from qawait.cli.ending import exit_code
 
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    return exit_code(qawait, given)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        return exit_code(qawait, given)
+    except KeyboardInterrupt:
+        # before or after the command itself, which has its own way to end
+        return 130

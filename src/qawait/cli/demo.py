@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qawait.cli.connection import json_option
+from qawait.cli.ending import INTERRUPTED
 from qawait.cli.text import clean, say, with_plural
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def demo(circuits: int, shots: int, png: Path, no_png: bool, as_json: bool) -> i
         asyncio.run(experiment.run())
     except KeyboardInterrupt:
         say("interrupted; the local service has ended, and its jobs with it")
-        raise
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if picture is not None:
         caption = (
             f"MaxCut by QAOA, one layer: {circuits} circuits, {shots} shots each"

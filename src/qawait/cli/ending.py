@@ -73,6 +73,8 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
     log = logging.getLogger("qawait")
     handler = LogLines(logging.WARNING)
     log.addHandler(handler)
+    # what asyncio finds open after a second Ctrl-C helps nobody
+    logging.getLogger("asyncio").addHandler(logging.NullHandler())
     try:
         code = command.main(
             args=list(arguments), prog_name="qawait", standalone_mode=False
@@ -89,6 +91,7 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
         say(error.format_message())
         return BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
+        say("interrupted; nothing was sent that would go on")
         return INTERRUPTED
     except BrokenPipeError:
         # the reader of a pipe has seen enough; Python must not complain at its own end

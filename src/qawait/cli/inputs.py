@@ -64,8 +64,10 @@ def file_name(label: str) -> str:
 
 def _matching(name: str) -> list[Path]:
     path = Path(name)
-    if path.exists() or not glob.has_magic(name):
+    if path.exists():
         return [path]
+    if not glob.has_magic(name):
+        raise CircuitError(name, "no such file")
     matches = sorted(glob.glob(name))  # noqa: PTH207 (pathlib takes no absolute pattern)
     if not matches:
         raise CircuitError(name, "no file matches this pattern")

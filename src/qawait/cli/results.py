@@ -10,7 +10,7 @@ import click
 
 from qawait.cli.connection import Where, json_option, where, where_options
 from qawait.cli.ending import BAD_INPUT, NO_RESULT
-from qawait.cli.text import clean
+from qawait.cli.text import clean, say
 from qawait.errors import Error
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def results(
     folder = Folder(out, force=force) if out is not None else None
     fetched = asyncio.run(_fetch(place, dict.fromkeys(job_ids), timeout, folder))
     found = [outcome for outcomes in fetched for outcome in outcomes]
+    for outcome in found:
+        if not outcome.ready:
+            say(f"job {outcome.job_id}: {outcome.state}: {outcome.reason}")
     if as_json:
         from qawait.cli.tables import print_json
 
@@ -136,8 +139,6 @@ def _show(outcomes: Sequence[Outcome]) -> None:
     screen = console()
     for outcome in outcomes:
         if outcome.result is None:
-            line = f"job {outcome.job_id}: {outcome.state}: {outcome.reason}"
-            screen.print(clean(line), soft_wrap=True)
             continue
         where = f" on {outcome.target}" if outcome.target else ""
         simulated = " (simulated)" if outcome.simulated else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from qawait.cli.connection import json_option, where, where_options
-from qawait.cli.ending import NO_RESULT
+from qawait.cli.ending import INTERRUPTED, NO_RESULT
 from qawait.cli.text import say
 
 __all__ = ["run"]
@@ -97,7 +97,7 @@ def run(
         asyncio.run(work.all(shots=shots, batch=batch, seed=seed))
     except KeyboardInterrupt:
         say(work.interrupted(), longest=None)
-        raise
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         from qawait.cli.tables import print_json
 

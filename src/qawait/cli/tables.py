@@ -24,7 +24,7 @@ __all__ = ["STYLES", "console", "counts", "print_json", "summary", "table"]
 STYLES = {
     "to send": "bright_black",
     "pending compilation": "yellow",
-    "pending execution": "blue",
+    "pending execution": "cyan",
     "ready": "green",
     "failed": "red",
     "aborted": "magenta",

@@ -52,7 +52,7 @@ class Work:
     async def all(self, *, shots: int, batch: int, seed: int) -> None:
         """Compile everything, then send everything, then wait for everything."""
         if self._place.service is None:
-            say("no service was named: starting the local simulator")
+            say("running on the local simulator; --service names another service")
         async with self._place.client() as client:
             circuits = await client.compile(self._sources, seed=seed)
             with self._progress.shown():
@@ -81,7 +81,6 @@ class Work:
         sources: Sequence[Source],
         shots: int,
     ) -> None:
-        from qawait.cli.outcomes import of_error, of_result
 
         job = None
         try:
@@ -155,8 +154,6 @@ class Work:
 
     def show(self, shots: int) -> None:
         """The table, and what it cost."""
-        from qawait.cli.tables import console, summary
-
         screen = console()
         screen.print(summary(self.outcomes, job_ids=self._place.service is not None))
         about = self._about

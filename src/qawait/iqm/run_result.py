@@ -161,6 +161,10 @@ class RunResult(Struct, frozen=True, kw_only=True, eq=False):
             and _same(self.measurements, other.measurements)
         )
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct brings its own, which would compare identities.
+        return not self == other
+
 
 class _Wire(Struct, frozen=True, kw_only=True):
     """The JSON object, its measurements not looked at yet."""

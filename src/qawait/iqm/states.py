@@ -129,15 +129,16 @@ def read_word_status(answer: Answer) -> Status:
 
 
 def read_job(answer: Answer) -> Status:
-    """A job of api/v1; `processing` is refined by the timeline."""
+    """A job of api/v1; what it is doing shows in the timeline only."""
     job = decode(messages.JOB, answer.body, "job")
     passed = steps((e.status, e.timestamp) for e in job.timeline)
     end = _SERVER_ENDS.get(job.status)
     if end is not None:
         state = end.state
     elif job.status in ("waiting", "processing"):
+        # both words cover compiling and waiting; only the timeline tells them apart
         compiled = any(step.state is _EXECUTING for step in passed)
-        state = _EXECUTING if compiled and job.status == "processing" else _COMPILING
+        state = _EXECUTING if compiled else _COMPILING
     else:
         state = None
     said = [m.message for m in job.errors] or [m.message for m in job.messages]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from anyio import to_thread
 
 from qawait.local import cocos_routes, qoro_routes, server_routes
 from qawait.local.border import Refused, answer, guarded, recorded, shaped, with_headers
@@ -48,7 +50,8 @@ def application(
     app.on_response_prepare.append(with_headers)
 
     async def read_ledger(request: web.Request) -> web.Response:
-        return answer(ledger.write(bodies=request.query.get("bodies") == "1"))
+        bodies = request.query.get("bodies") == "1"
+        return answer(await to_thread.run_sync(partial(ledger.write, bodies=bodies)))
 
     app.add_routes(
         [

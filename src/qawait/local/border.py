@@ -150,6 +150,8 @@ async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
         refused = error
     except ProtocolError as error:
         refused = Refused(400, str(error))
+    except web.HTTPRequestEntityTooLarge as error:
+        refused = Refused(error.status, error.text or error.reason)
     except web.HTTPException as error:
         refused = Refused(error.status, error.reason)
     except sqlite3.Error as error:

@@ -88,7 +88,6 @@ class Engine:
             self._end_at_once(job)
             self._store.add_later(job, bodies)
         else:
-            # Known before it is written, so that the answer cannot come too early.
             await self._store.add(job, bodies)
             self._follow(job)
         if job.stage is not Stage.OPEN:

@@ -53,14 +53,22 @@ class _Request(Struct, frozen=True):
 class Ledger:
     """Submissions, executions and requests, in memory and in order.
 
-    When there are more than `MOST_ENTRIES` of a kind the oldest go, and the ledger
-    says how many under `dropped`.
+    Args:
+        most_entries: When there are more of a kind the oldest go, and the ledger says
+            how many under `dropped`.
+        most_body_bytes: When the bodies take more the oldest go; the hashes stay.
     """
 
-    def __init__(self) -> None:
-        self._submissions: deque[_Submission] = deque(maxlen=MOST_ENTRIES)
-        self._executions: deque[_Execution] = deque(maxlen=MOST_ENTRIES)
-        self._requests: deque[_Request] = deque(maxlen=MOST_ENTRIES)
+    def __init__(
+        self,
+        *,
+        most_entries: int = MOST_ENTRIES,
+        most_body_bytes: int = MOST_BODY_BYTES,
+    ) -> None:
+        self._submissions: deque[_Submission] = deque(maxlen=most_entries)
+        self._executions: deque[_Execution] = deque(maxlen=most_entries)
+        self._requests: deque[_Request] = deque(maxlen=most_entries)
+        self._most_body_bytes = most_body_bytes
         self._seen = {"submissions": 0, "executions": 0, "requests": 0}
         self._bodies: deque[_Submission] = deque()
         self._body_bytes = 0
@@ -83,7 +91,7 @@ class Ledger:
         self._seen["submissions"] += 1
         self._bodies.append(entry)
         self._body_bytes += len(body)
-        while self._body_bytes > MOST_BODY_BYTES:
+        while self._body_bytes > self._most_body_bytes:
             oldest = self._bodies.popleft()
             self._body_bytes -= len(oldest.body or b"")
             oldest.body = None
@@ -105,9 +113,15 @@ class Ledger:
         self._seen["requests"] += 1
 
     def write(self, *, bodies: bool = False) -> bytes:
-        """The whole ledger as JSON; times are ISO 8601 in UTC."""
+        """The whole ledger as JSON; times are ISO 8601 in UTC.
+
+        May be called in a thread, since 100,000 entries take a second: it works on
+        copies, and copying a deque is one step for the interpreter.
+        """
+        submissions = list(self._submissions)
+        executions, requests = list(self._executions), list(self._requests)
         kept = {
-            "submissions": [self._as_dict(s, bodies=bodies) for s in self._submissions],
+            "submissions": [_as_dict(s, bodies=bodies) for s in submissions],
             "executions": [
                 {
                     "job_id": e.job_id,
@@ -116,7 +130,7 @@ class Ledger:
                     "ended": _instant(e.ended),
                     "worker": e.worker,
                 }
-                for e in self._executions
+                for e in executions
             ],
             "requests": [
                 {
@@ -127,7 +141,7 @@ class Ledger:
                     "at": _instant(r.at),
                     "bytes_in": r.bytes_in,
                 }
-                for r in self._requests
+                for r in requests
             ],
         }
         dropped = {
@@ -137,20 +151,20 @@ class Ledger:
         }
         return msgspec.json.encode(kept | ({"dropped": dropped} if dropped else {}))
 
-    @staticmethod
-    def _as_dict(submission: _Submission, *, bodies: bool) -> dict[str, object]:
-        entry: dict[str, object] = {
-            "job_id": submission.job_id,
-            "dialect": submission.dialect,
-            "body_sha256": submission.body_sha256,
-            "circuits": submission.circuits,
-            "shots": submission.shots,
-            "at": _instant(submission.at),
-        }
-        if bodies:
-            body = submission.body
-            entry["body"] = None if body is None else body.decode("utf-8", "replace")
-        return entry
+
+def _as_dict(submission: _Submission, *, bodies: bool) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "job_id": submission.job_id,
+        "dialect": submission.dialect,
+        "body_sha256": submission.body_sha256,
+        "circuits": submission.circuits,
+        "shots": submission.shots,
+        "at": _instant(submission.at),
+    }
+    if bodies:
+        body = submission.body
+        entry["body"] = None if body is None else body.decode("utf-8", "replace")
+    return entry
 
 
 def _instant(seconds: float) -> datetime:

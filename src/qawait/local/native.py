@@ -1,5 +1,10 @@
 # pyright: basic
-"""IQM's native circuits on the simulator: checked, built, run."""
+"""IQM's native circuits on the simulator: checked, built, run.
+
+The machine has no noise and no durations: every shot begins in the ground state. So
+heralding keeps all shots, and resets before a shot, dynamical decoupling, delays and the
+check of a circuit's duration have nothing to do.
+"""
 
 from __future__ import annotations
 

@@ -150,6 +150,8 @@ def _timeline(job: Job) -> list[TimelineEntry]:
 
 async def _submit(request: web.Request) -> web.Response:
     _check_computer(request)
+    if request.query.get("use_timeslot", "false") != "false":
+        raise Refused(400, "this service has no time slots; leave use_timeslot false")
     job = await take(request, "iqm-server")
     # Always waiting, even if it has ended by now: a client that is told so at once
     # never asks, and would be another one than what is measured.

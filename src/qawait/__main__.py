@@ -1,0 +1,5 @@
+"""`python -m qawait` is the command line."""
+
+from qawait.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""What we send to IQM is what IQM's own clients send, and what they send is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.vendor.judges import native
+
+from qawait.iqm.circuit import Circuit, Instruction
+from qawait.iqm.dialects import SERVER, V1
+from qawait.iqm.options import Options
+from qawait.iqm.serving import read_request
+from qawait.model import Submission, Target
+
+if TYPE_CHECKING:
+    from qawait.model import Dialect
+
+RECORDED = Path(__file__).parents[1] / "data" / "iqm" / "requests"
+CALIBRATION_SET_ID = "cd4dd889-b88b-4370-ba01-eb8262ad9c53"
+MAPPING = {"carol": "QB3", "alice": "QB1", "bob": "QB2"}
+BOTH = pytest.mark.parametrize(
+    ("dialect", "client"), [(V1, "iqm-client-28"), (SERVER, "iqm-client-36")]
+)
+
+
+def circuits(*qubits: str) -> tuple[Circuit, ...]:
+    """The judges' batch in our own model."""
+    return tuple(
+        Circuit(name, tuple(map(instruction, operations)))
+        for name, operations in native.batch(*qubits).items()
+    )
+
+
+def instruction(operation: native.Operation) -> Instruction:
+    args: dict[str, Any] = {}
+    if operation.turns is not None:
+        args["angle"], args["phase"] = (2 * math.pi * t for t in operation.turns)
+    if operation.key is not None:
+        args["key"] = operation.key
+    return Instruction(operation.name, operation.locus, args)
+
+
+def submission(name: str) -> Submission:
+    mapped = name == "mapped"
+    return Submission(
+        circuits=circuits(
+            *(("alice", "bob", "carol") if mapped else ("QB1", "QB2", "QB3"))
+        ),
+        shots=1 if mapped else native.SHOTS,
+        target=Target(name="square20", qubits=20),
+        options=Options(qubit_mapping=MAPPING, calibration_set_id=CALIBRATION_SET_ID)
+        if mapped
+        else None,
+    )
+
+
+def rounded(value: Any) -> Any:
+    """The same document with every float to 12 digits: turns and radians convert."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(value, 12) if isinstance(value, float) else value
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["batch", "mapped"])
+def test_a_submission_is_the_one_of_the_vendors_client(
+    dialect: Dialect, client: str, name: str
+) -> None:
+    """The same fields with the same values, nulls included and absences too."""
+    call = dialect.open_job(submission(name))
+    assert call.body is not None
+    recorded = json.loads((RECORDED / f"{client}-{name}.json").read_bytes())
+    assert rounded(json.loads(call.body)) == rounded(recorded)
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["batch", "mapped"])
+def test_a_submission_of_the_vendors_client_is_read(
+    dialect: Dialect, client: str, name: str
+) -> None:
+    """Turns become radians, and a mapping is applied to the loci it names."""
+    request = read_request((RECORDED / f"{client}-{name}.json").read_bytes())
+    wanted = circuits("QB1", "QB2", "QB3")
+    assert [c.name for c in request.circuits] == [c.name for c in wanted]
+    for read, made in zip(request.circuits, wanted, strict=True):
+        assert [(i.name, i.locus) for i in read.instructions] == [
+            (i.name, i.locus) for i in made.instructions
+        ]
+        for ours, theirs in zip(made.instructions, read.instructions, strict=True):
+            assert theirs.args == pytest.approx(ours.args)
+    mapped = name == "mapped"
+    assert request.shots == (1 if mapped else native.SHOTS)
+    assert request.calibration_set_id == (CALIBRATION_SET_ID if mapped else None)
