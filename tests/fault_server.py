@@ -69,7 +69,9 @@ class FaultServer:
                 await writer.drain()
         except Reset:
             sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
         except Cut as cut:
             writer.write(cut.sent)
             await writer.drain()

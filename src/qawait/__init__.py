@@ -18,14 +18,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qawait import errors
+    from qawait import errors, iqm, qoro
     from qawait._job import Job, as_completed
     from qawait._schedule import Pace
     from qawait._sync import connect_sync
     from qawait._transport import Limits, Retry
     from qawait.client import Client, connect
     from qawait.client import open_client as open  # noqa: A004
-    from qawait.errors import Error
+    from qawait.errors import (
+        AmbiguousLabel,
+        AuthenticationError,
+        CircuitError,
+        ClientClosed,
+        ConfigurationError,
+        Conflict,
+        ConnectFailed,
+        Error,
+        InsufficientCredits,
+        JobCancelled,
+        JobError,
+        JobFailed,
+        JobMissing,
+        JobTimedOut,
+        LevelError,
+        MissingExtra,
+        NoCounts,
+        NoLayout,
+        NoShotData,
+        NoShots,
+        NotFound,
+        NotMeasured,
+        PermissionDenied,
+        ProtocolError,
+        RateLimited,
+        RedirectRefused,
+        RequestTimeout,
+        ResponseError,
+        ResponseTooLarge,
+        ResponseTruncated,
+        ResultError,
+        ResultGone,
+        ResultMismatch,
+        ServiceUnavailable,
+        SubmissionRejected,
+        SubmissionUncertain,
+        TlsFailed,
+        TransportError,
+        UnexpectedContent,
+    )
     from qawait.iqm.run_result import RunResult
     from qawait.model import Change, State, Target
     from qawait.qoro.execution_config import (
@@ -37,29 +77,69 @@ if TYPE_CHECKING:
     from qawait.services import IQMService, QoroService
 
 __all__ = [
+    "AmbiguousLabel",
+    "AuthenticationError",
     "Change",
+    "CircuitError",
     "CircuitResult",
     "Client",
+    "ClientClosed",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectFailed",
     "Error",
     "ExecutionConfig",
     "IQMService",
+    "InsufficientCredits",
     "Job",
+    "JobCancelled",
+    "JobError",
+    "JobFailed",
+    "JobMissing",
+    "JobTimedOut",
     "Layout",
+    "LevelError",
     "Limits",
+    "MissingExtra",
+    "NoCounts",
+    "NoLayout",
+    "NoShotData",
+    "NoShots",
+    "NotFound",
+    "NotMeasured",
     "Pace",
+    "PermissionDenied",
+    "ProtocolError",
     "QoroService",
+    "RateLimited",
+    "RedirectRefused",
+    "RequestTimeout",
+    "ResponseError",
+    "ResponseTooLarge",
+    "ResponseTruncated",
     "Result",
+    "ResultError",
+    "ResultGone",
+    "ResultMismatch",
     "Retry",
     "RunResult",
+    "ServiceUnavailable",
     "SimulationMethod",
     "Simulator",
     "State",
+    "SubmissionRejected",
+    "SubmissionUncertain",
     "Target",
+    "TlsFailed",
+    "TransportError",
+    "UnexpectedContent",
     "as_completed",
     "connect",
     "connect_sync",
     "errors",
+    "iqm",
     "open",
+    "qoro",
 ]
 
 __version__ = "0.1.0"
@@ -89,20 +169,24 @@ _WHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("qawait.errors")
-    # every error is public under its own name, as the tree in `errors` has it
-    errors = import_module("qawait.errors")
-    if name in errors.__all__:
-        return getattr(errors, name)
-    if name not in _WHERE:
-        raise AttributeError(f"module 'qawait' has no attribute {name!r}")
-    module, attribute = _WHERE[name]
-    value = getattr(import_module(f"qawait.{module}"), attribute)
-    globals()[name] = value
-    return value
+_SUBMODULES = ("errors", "iqm", "qoro")
+
+if not TYPE_CHECKING:
+    # hidden from type checkers, for which a name that is misspelt must stay an error
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return import_module(f"qawait.{name}")
+        if name in _WHERE:
+            module, attribute = _WHERE[name]
+            value = getattr(import_module(f"qawait.{module}"), attribute)
+        elif name in __all__:
+            value = getattr(import_module("qawait.errors"), name)
+        else:
+            raise AttributeError(f"module 'qawait' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *import_module("qawait.errors").__all__})
+    return [*__all__, "__version__"]

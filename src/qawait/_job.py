@@ -23,7 +23,14 @@ from qawait.errors import (
 from qawait.model import Change, End, Manifest, State, Status, Step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Generator,
+        Iterable,
+        Sequence,
+    )
     from contextvars import Context
 
     from qawait.results import Result
@@ -153,9 +160,15 @@ class Job:
             ClientClosed: The client was closed first; the job goes on.
             TimeoutError: `timeout` is over.
         """
-        with anyio.fail_after(timeout):
-            while not self.done():
-                await self._news.wait()
+        try:
+            with anyio.fail_after(timeout):
+                while not self.done():
+                    await self._news.wait()
+        except TimeoutError:
+            raise TimeoutError(
+                f"job {self.id} is still {self.state.value} after {timeout:g} s; it "
+                "goes on, and can be awaited again"
+            ) from None
         if self._error is not None:
             raise fresh(self._error)
         assert self._result is not None
@@ -299,8 +312,9 @@ class Job:
         return f"<Job {self.id}{where}{simulated}: {standing}>"
 
 
-async def as_completed(jobs: Sequence[Job]) -> AsyncIterator[Job]:
+async def as_completed(jobs: Iterable[Job]) -> AsyncIterator[Job]:
     """Yield each job as soon as it has ended, whichever way; the same objects."""
+    jobs = list(jobs)
     ended: asyncio.Queue[Job] = asyncio.Queue()
     try:
         for job in jobs:

@@ -27,6 +27,8 @@ from qawait.errors import (
 from qawait.model import End, Manifest, Status, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qawait._job import Job
     from qawait._schedule import Schedule
     from qawait.results import Result
@@ -110,18 +112,15 @@ class Poller:
             for number in range(self._workers):
                 group.start_soon(self._work, name=f"qawait poller {number}")
 
-    def abandon(self, reason: str) -> None:
-        """Settle every job still followed: its client is closing, the job goes on."""
+    def abandon(self, explain: Callable[[str], str]) -> None:
+        """Settle every job still followed, for its client is closing.
+
+        Args:
+            explain: Says of a job's id why its wait ends and how to come back.
+        """
         for followed in list(self._followed.values()):
             job_id = followed.job.id
-            self._settle(
-                followed,
-                ClientClosed(
-                    f"{reason}; job {job_id} goes on at the service: come back with "
-                    f"client.job({job_id!r})",
-                    job_id=job_id,
-                ),
-            )
+            self._settle(followed, ClientClosed(explain(job_id), job_id=job_id))
 
     async def _work(self) -> None:
         while True:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from qawait._job import Job
-from qawait.client import Client, connect
+from qawait._job import Job, as_completed
+from qawait.client import Client, ConnectOptions, connect
+from qawait.errors import ClientClosed, ConfigurationError
 from qawait.services import IQMService, QoroService
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 
 __all__ = ["Blocking", "connect_sync"]
 
@@ -35,17 +37,36 @@ class Blocking:
             return self._wrapped(value)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._wrapped(self._portal.call(_run, value, args, kwargs))
+            return self._wrapped(self._run(_called, value, args, kwargs))
 
         call.__name__ = name
         call.__doc__ = value.__doc__
         return call
 
+    def as_completed(self, jobs: Iterable[Blocking]) -> Iterator[Blocking]:
+        """Yield each job as soon as it has ended, whichever way."""
+        return self._iterate(as_completed([_plain(job) for job in jobs]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Blocking) and other._subject is self._subject
+
+    def __hash__(self) -> int:
+        return hash(self._subject)
+
     def __dir__(self) -> list[str]:
-        return dir(self._subject)
+        return [*dir(self._subject), "as_completed"]
 
     def __repr__(self) -> str:
-        return f"<blocking {self._subject!r}>"
+        shown = repr(self._subject).replace("`await job`", "`job.result()`")
+        return f"<blocking {shown}>"
+
+    def _run(self, function: Any, *args: Any) -> Any:
+        try:
+            return self._portal.call(function, *args)
+        except RuntimeError as error:
+            if "portal is not running" not in str(error):
+                raise
+            raise ClientClosed("this client is closed; connect again") from None
 
     def _wrapped(self, value: Any) -> Any:
         if isinstance(value, Client | Job | IQMService | QoroService):
@@ -58,21 +79,21 @@ class Blocking:
         try:
             while True:
                 try:
-                    item = self._portal.call(_next, source)
+                    item = self._run(_next, source)
                 except StopAsyncIteration:
                     return
                 yield self._wrapped(item)
         finally:
             close = getattr(source, "aclose", None)
             if close is not None:
-                self._portal.call(close)
+                self._run(close)
 
 
 def _plain(value: Any) -> Any:
     return value._subject if isinstance(value, Blocking) else value  # pyright: ignore[reportPrivateUsage]
 
 
-async def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+async def _called(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     value = function(
         *(_plain(a) for a in args), **{k: _plain(v) for k, v in kwargs.items()}
     )
@@ -85,13 +106,28 @@ async def _next(source: AsyncIterator[Any]) -> Any:
 
 @contextmanager
 def connect_sync(
-    service: IQMService | QoroService | None = None, **options: Any
+    service: IQMService | QoroService | None = None,
+    **options: Unpack[ConnectOptions],
 ) -> Generator[Any, None, None]:
     """Connect without an event loop; takes what `connect` takes.
 
     Yields:
-        The client, each of whose coroutines is an ordinary call that blocks.
+        The client, each of whose coroutines is an ordinary call that blocks; beside
+        them `client.as_completed(jobs)`.
+
+    Raises:
+        ConfigurationError: There is an event loop, as in a notebook; this would block
+            it. Use `await qawait.open(...)` there.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        raise ConfigurationError(
+            "connect_sync would block the running event loop (a notebook has one, too); "
+            "write `client = await qawait.open(...)`"
+        )
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(connect(service, **options)) as client,

@@ -358,7 +358,7 @@ class Transport:
                 sent = body.started if body is not None else True
                 # never chained: aiohttp's errors show the Authorization header
                 raise _translated(error, self.root, sent=sent) from None
-        if answer.status >= 300:
+        if answer.status >= 300 and answer.status not in call.tolerated:
             error = error_of(answer, self._read_error)
             if isinstance(error, RateLimited):
                 self._hold(error.retry_after)

@@ -8,7 +8,7 @@ import uuid
 from contextlib import AsyncExitStack
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from weakref import WeakValueDictionary
 
 import anyio
@@ -33,17 +33,18 @@ from qawait._service import Opened, Service
 from qawait._transport import Limits, Retry, Transport, Usage, is_loopback
 from qawait.errors import ClientClosed, ConfigurationError, Error, NotFound
 from qawait.model import Manifest, Status, Submission, Target
+from qawait.services import IQMService, QoroService
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from qawait.circuits import Compiled
     from qawait.iqm.architecture import DynamicQuantumArchitecture
     from qawait.qoro.execution_config import ExecutionConfig
-    from qawait.services import IQMService, QoroService
 
-__all__ = ["Client", "Pace", "connect", "open_client"]
+__all__ = ["Client", "ConnectOptions", "connect", "open_client"]
 
 log = logging.getLogger("qawait")
 
@@ -78,6 +79,10 @@ class Client:
         workers: int,
         seed: int | None,
     ) -> None:
+        if not isinstance(service, IQMService | QoroService | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                f"{service!r} is no service: give IQMService(url) or QoroService(url)"
+            )
         if service is not None and store is not None:
             raise ConfigurationError("store belongs to the local service only")
         self.service = service
@@ -145,7 +150,7 @@ class Client:
                     group.start_soon(self._poller.run)
                     self._opened.set()
                     await self._stop.wait()
-                    self._poller.abandon("the client was closed")
+                    self._poller.abandon(self._afterlife("the client was closed"))
                     group.cancel_scope.cancel()
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
@@ -154,8 +159,17 @@ class Client:
         finally:
             self._closed = True
             if hasattr(self, "_poller"):
-                self._poller.abandon("the client has stopped")
+                self._poller.abandon(self._afterlife("the client has stopped"))
             self._opened.set()
+
+    def _afterlife(self, reason: str) -> Callable[[str], str]:
+        """What becomes of a job that is still followed when the client ends."""
+        if self._embedded and self._store is None:
+            return lambda job_id: f"{reason}, and its local service with it"
+        return lambda job_id: (
+            f"{reason}; job {job_id} goes on at the service: come back with "
+            f"client.job({job_id!r})"
+        )
 
     async def _connect(self, stack: AsyncExitStack) -> None:
         if self.service is None:
@@ -378,11 +392,7 @@ class Client:
             ConfigurationError: This cannot be an id.
         """
         self._check_open()
-        try:
-            checked_id(job_id)
-        except Error:
-            raise ConfigurationError(f"{job_id!r} cannot be a job id") from None
-        known = self._jobs.get(job_id)
+        known = self._jobs.get(_checked(job_id))
         if known is not None:
             return known
         manifest = Manifest(target=self.target.name, simulated=self.target.simulated)
@@ -401,7 +411,7 @@ class Client:
             NotFound: The service does not know it.
         """
         self._check_open()
-        return await self._connection.status(job_id, repeat=True)
+        return await self._connection.status(_checked(job_id), repeat=True)
 
     async def delete(self, job: Job | str) -> None:
         """Delete a job and its results at the service.
@@ -410,7 +420,7 @@ class Client:
             ConfigurationError: The service has no way to delete a job.
         """
         self._check_open()
-        await self._connection.delete(job if isinstance(job, str) else job.id)
+        await self._connection.delete(_checked(job) if isinstance(job, str) else job.id)
 
     async def _cancel(self, job_id: str) -> None:
         self._check_open()
@@ -476,11 +486,33 @@ def connect(
     )
 
 
+class ConnectOptions(TypedDict, total=False):
+    """The keyword arguments of `connect`."""
+
+    target: str | None
+    store: str | Path | None
+    pace: Pace | None
+    limits: Limits
+    retry: Retry
+    proxy: str | None
+    ca_file: str | Path | None
+    workers: int
+    seed: int | None
+
+
 async def open_client(
-    service: IQMService | QoroService | None = None, **options: Any
+    service: IQMService | QoroService | None = None,
+    **options: Unpack[ConnectOptions],
 ) -> Client:
     """Connect without `async with`, as in a notebook; close it with `client.close()`.
 
     Takes what `connect` takes.
     """
     return await connect(service, **options).__aenter__()
+
+
+def _checked(job_id: str) -> str:
+    try:
+        return checked_id(job_id)
+    except Error:
+        raise ConfigurationError(f"{job_id!r} cannot be a job id") from None

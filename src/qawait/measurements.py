@@ -15,7 +15,6 @@ from msgspec import Meta, Raw
 from numpy.typing import NDArray
 
 from qawait.errors import ProtocolError
-from qawait.histograms import Histogram, decode_histogram, encode_histogram
 from qawait.packing import read_only
 from qawait.wire import decode
 
@@ -23,12 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Histogram",
     "Levels",
     "as_measurements",
-    "decode_histogram",
     "decode_measurements",
-    "encode_histogram",
     "encode_measurements",
 ]
 

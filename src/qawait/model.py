@@ -116,6 +116,8 @@ class Call(Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
     repeatable: bool = False
     """Whether sending it twice has the same effect as sending it once."""
+    tolerated: tuple[int, ...] = ()
+    """Statuses from 300 on that count as an answer and not as an error."""
     result: bool = False
     """Whether the answer may be as large as a measurement batch."""
 

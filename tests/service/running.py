@@ -90,6 +90,19 @@ def run_request(*circuits: dict[str, Any], shots: int = 7) -> dict[str, Any]:
 FLIPPED = circuit("flipped", prx("QB3"), measure("m", "QB3", "QB2", "QB1"))
 """Reads 1, 0, 0 in the order of its locus."""
 
+_EVERYWHERE = [f"QB{n}" for n in range(1, 21)]
+HEAVY = run_request(
+    circuit(
+        "heavy",
+        *[prx(qubit, 0.3 + n) for n, qubit in enumerate(_EVERYWHERE)],
+        measure("early", "QB1"),
+        *[prx(qubit, 0.4 + n) for n, qubit in enumerate(_EVERYWHERE)],
+        measure("late", *_EVERYWHERE),
+    ),
+    shots=10_000,
+)
+"""Runs for minutes: after a measurement in the middle every shot is its own run."""
+
 
 def packed(qasm: str) -> str:
     """A program as Qoro's clients send it."""

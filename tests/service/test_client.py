@@ -16,6 +16,7 @@ from qawait.iqm import Circuit, Instruction
 from tests.fault_server import answering, reply
 from tests.service.running import LocalService, running
 
+NOBODYS = "b546eb76-7d20-45bf-82e2-45ba77a38ecc"
 FAST = qawait.Pace(first=0.02, growth=1.2, longest=0.2)
 
 
@@ -113,9 +114,9 @@ async def test_a_job_adopted_by_its_id_gives_the_same_result(service: Any):
 async def test_an_unknown_job_is_missing(service: Any):
     async with qawait.connect(service, pace=FAST) as client:
         with pytest.raises(errors.JobMissing):
-            await client.job("b546eb76-7d20-45bf-82e2-45ba77a38ecc")
+            await client.job(NOBODYS)
         with pytest.raises(errors.NotFound):
-            await client.status("b546eb76-7d20-45bf-82e2-45ba77a38ecc")
+            await client.status(NOBODYS)
         with pytest.raises(errors.ConfigurationError):
             client.job("../admin")
 
@@ -140,11 +141,18 @@ async def test_targets_tell_width_queue_and_that_they_are_simulated(
     local_service: LocalService,
 ):
     widths: dict[str, Any] = {}
+    fidelities: dict[str, float] = {}
     for name, service in endpoints(local_service).items():
         async with qawait.connect(service) as client:
             targets = await client.targets()
             assert [t.simulated for t in targets] == [True] * len(targets)
             widths[name] = {t.name: t.qubits for t in targets}
+            if name != "qoro":
+                assert client.target.qubits == 20
+                assert targets[0].calibration_set_id is not None
+                figures = targets[0].figures
+                fidelities[name] = figures["metrics.ssro.measure.constant.QB7.fidelity"]
+    assert 0.9 < fidelities["server"] == fidelities["v1"] < 1
     assert widths["server"] == {"square20": 20}
     assert widths["v1"] == {"square20": 20}
     assert "qoro_maestro" in widths["qoro"]
@@ -200,7 +208,7 @@ async def test_the_architecture_is_asked_for_once_by_many_submissions(
 ):
     async with qawait.connect(endpoints(local_service)["server"]) as client:
         found = await asyncio.gather(*(client.architecture() for _ in range(20)))
-        assert client.usage.requests == 2, "one for the target, one for all of these"
+        assert client.usage.requests == 3, "two for the target, one for all of these"
         assert all(architecture is found[0] for architecture in found)
 
 
@@ -346,6 +354,9 @@ async def test_the_embedded_service_needs_no_account_and_reads_no_environment(
     monkeypatch.setenv("IQM_SERVER_URL", "https://unreachable.invalid")
     monkeypatch.setenv("IQM_TOKEN", "secret")
     async with qawait.connect() as client:
+        waiting = asyncio.create_task(client.job(NOBODYS).result())
+        with pytest.raises(errors.JobMissing):
+            await waiting
         assert "local simulator" in repr(client)
         assert client.target.name == "square20"
         result = await (await client.submit(asymmetric(), shots=12))
@@ -372,9 +383,29 @@ def test_without_an_event_loop_every_coroutine_is_a_plain_call(
         assert job.state is State.READY
         assert client.targets()[0].simulated
         with pytest.raises(errors.JobMissing):
-            client.job("b546eb76-7d20-45bf-82e2-45ba77a38ecc").result()
+            client.job(NOBODYS).result()
         config = client.service.get_execution_config(job)
         assert config is None
+        others = [client.submit(asymmetric(), shots=n) for n in (3, 4)]
+        assert set(client.as_completed(others)) == set(others)
+        assert client.job(job.id) == job
+        assert "`await" not in repr(client.submit(asymmetric()))
+    with pytest.raises(errors.ClientClosed):
+        client.submit(asymmetric())
+
+
+async def test_blocking_a_running_event_loop_is_refused():
+    with (
+        pytest.raises(errors.ConfigurationError, match=r"qawait\.open"),
+        qawait.connect_sync(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("wrong", ["iqm:http://127.0.0.1:1", 7])
+def test_what_is_no_service_is_refused_by_name(wrong: Any):
+    with pytest.raises(errors.ConfigurationError, match="IQMService"):
+        qawait.connect(wrong)
 
 
 async def test_an_unopened_client_says_how_to_open_it(service: Any):

@@ -10,16 +10,19 @@ import pytest
 
 from tests.service.running import (
     FLIPPED,
+    HEAVY,
     circuit,
     cz,
     ended,
     get,
     measure,
+    program,
     prx,
     reached,
     run_request,
     running,
     submit,
+    submit_programs,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +201,8 @@ async def test_the_queue_is_first_come_first_served_and_says_where_one_stands(
             await reached(session, job_id, "compilation_ended")
         first, *rest = [await get(session, f"/api/v1/jobs/{job_id}") for job_id in jobs]
         queue = await get(session, f"{QC}/queue-availability")
-        assert first["queue_position"] is None
+        assert (first["status"], first["queue_position"]) == ("processing", None)
+        assert {job["status"] for job in rest} == {"waiting"}
         assert [job["queue_position"] for job in rest] == [0, 1, 2]
         assert queue["queue_length"] == 3
         # A cancelled job leaves the queue; those behind it move up.
@@ -234,13 +238,8 @@ async def test_a_cancelled_job_says_so_and_keeps_saying_so(
 async def test_cancelling_a_running_job_stops_its_simulation(
     local_service: LocalService,
 ) -> None:
-    """A state vector of 20 qubits and 450 layers takes far longer than the test."""
-    layer = [prx(f"QB{n}", 0.3 + n, 0.1) for n in range(1, 21)]
-    heavy = circuit(
-        "heavy", *(layer * 450), measure("m", *[f"QB{n}" for n in range(1, 21)])
-    )
     async with local_service.session() as session:
-        job_id = await submit(session, run_request(heavy))
+        job_id = await submit(session, HEAVY)
         await reached(session, job_id, "execution_started")
         async with session.post(f"/api/v1/jobs/{job_id}/cancel") as response:
             assert response.status == 200
@@ -442,3 +441,57 @@ async def test_dialects_of_later_issues_are_refused_by_name(
         for root in ("", "/cocos"):
             libraries = await get(session, f"{root}/info/client-libraries")
             assert {"name", "min", "max"} <= set(libraries["iqm-client"])
+
+
+async def test_v1_counts_the_observations_of_the_calibration_set(
+    local_service: LocalService,
+) -> None:
+    root = "/cocos/api/v1/calibration/default"
+    async with local_service.session() as session:
+        calibration = await get(session, root)
+        metrics = await get(session, "/cocos/calibration/metrics/default")
+    observations = calibration["observations"]
+    assert metrics["calibration_set_number_of_observations"] == len(observations)
+    assert metrics["calibration_set_id"] == calibration["calibration_set_id"]
+    assert "metrics.ssro.measure.constant.QB3.fidelity" in metrics["metrics"]
+
+
+async def test_time_slots_are_refused(local_service: LocalService) -> None:
+    path = "/api/v1/jobs/square20/circuit?use_timeslot=true"
+    async with (
+        local_service.session() as session,
+        session.post(path, json=run_request(FLIPPED)) as response,
+    ):
+        assert response.status == 400
+        assert "use_timeslot" in (await response.json())["message"]
+
+
+async def _samples(*arguments: str) -> list[Any]:
+    """What three equal jobs and two programs give on a new service."""
+    odds = circuit("odds", prx("QB1", math.pi / 2), measure("m", "QB1"))
+    fair = {f"p{n}": program("h q[0];", "measure q -> c;") for n in range(2)}
+    samples: list[Any] = []
+    with running("--workers", "1", *arguments) as service:
+        async with service.session() as session:
+            for _ in range(3):
+                job_id = await submit(session, run_request(odds, odds, shots=64))
+                await ended(session, f"/api/v1/jobs/{job_id}")
+                artifacts = f"/api/v1/jobs/{job_id}/artifacts"
+                samples.append(await get(session, f"{artifacts}/measurements"))
+            job_id = await submit_programs(session, fair, shots=500)
+            await ended(session, f"/api/job/{job_id}/status/")
+            page = await get(session, f"/api/job/{job_id}/resultsV2/")
+            samples += [row["results"]["payload"] for row in page["results"]]
+    return samples
+
+
+@pytest.mark.parametrize("mode", ["simulated", "--null"])
+async def test_with_a_seed_the_same_jobs_give_the_same_samples(mode: str) -> None:
+    null = ["--null"] if mode == "--null" else []
+    first = await _samples("--seed", "7", *null)
+    assert await _samples("--seed", "7", *null) == first
+    other = await _samples("--seed", "8", *null)
+    assert not [n for n in range(3) if other[n] == first[n]]
+    # Equal jobs, and equal circuits of one job, are drawn apart.
+    assert first[0] != first[1] != first[2] != first[0]
+    assert first[0][0] != first[0][1]

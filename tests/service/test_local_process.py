@@ -8,20 +8,20 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 
 from tests.service.running import (
     FLIPPED,
-    circuit,
+    HEAVY,
     ended,
     get,
-    measure,
     packed,
     program,
-    prx,
     reached,
     run_request,
     running,
@@ -30,8 +30,6 @@ from tests.service.running import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.service.running import LocalService
 
 COMMAND = [sys.executable, "-m", "qawait.local", "--json"]
@@ -160,15 +158,12 @@ async def test_jobs_survive_even_a_killed_service(tmp_path: Path) -> None:
 
 
 async def test_a_killed_worker_fails_one_job_only() -> None:
-    layer = [prx(f"QB{n}", 0.3 + n, 0.1) for n in range(1, 21)]
-    everywhere = [f"QB{n}" for n in range(1, 21)]
-    heavy = circuit("heavy", *(layer * 450), measure("m", *everywhere))
     with running("--workers", "1") as service:
         async with service.session() as session:
             first = await submit(session, run_request(FLIPPED))
             await ended(session, f"/api/v1/jobs/{first}")
             [execution] = (await get(session, "/_ledger"))["executions"]
-            victim = await submit(session, run_request(heavy))
+            victim = await submit(session, HEAVY)
             await reached(session, victim, "execution_started")
             os.kill(execution["worker"], signal.SIGKILL)
             job = await ended(session, f"/api/v1/jobs/{victim}")
@@ -177,6 +172,33 @@ async def test_a_killed_worker_fails_one_job_only() -> None:
             last = await submit(session, run_request(FLIPPED))
             job = await ended(session, f"/api/v1/jobs/{last}")
             assert job["status"] == "completed"
+
+
+def _is_running(process_id: int) -> bool:
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    # One that has ended but was not waited for is a zombie.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's own")
+async def test_a_killed_service_leaves_no_simulation_behind() -> None:
+    with running("--workers", "1") as service:
+        async with service.session() as session:
+            first = await submit(session, run_request(FLIPPED))
+            await ended(session, f"/api/v1/jobs/{first}")
+            [execution] = (await get(session, "/_ledger"))["executions"]
+            last = await submit(session, HEAVY)
+            await reached(session, last, "execution_started")
+        assert _is_running(execution["worker"])
+        service.process.kill()
+        with anyio.fail_after(5):
+            while True:
+                if not _is_running(execution["worker"]):
+                    break
+                await anyio.sleep(0.01)
 
 
 async def test_a_service_time_paces_the_queue() -> None:

@@ -122,8 +122,8 @@ async def test_the_token_may_come_only_once(local_service: LocalService) -> None
     assert b"quantum_computers" not in answer
 
 
-@pytest.mark.parametrize("path", ["/_ledger", "/info/client-libraries", "/nowhere"])
-async def test_nothing_but_health_is_open(
+@pytest.mark.parametrize("path", ["/_ledger", "/about", "/nowhere"])
+async def test_only_health_and_client_libraries_are_open(
     local_service: LocalService, path: str
 ) -> None:
     async with local_service.session() as session:
@@ -131,6 +131,8 @@ async def test_nothing_but_health_is_open(
         async with session.get(path) as response:
             assert response.status == 401
         assert await get(session, "/health") == {"status": "ok"}
+        for root in ("", "/cocos"):
+            assert await get(session, f"{root}/info/client-libraries")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,10 @@ def allowed(probabilities: np.ndarray) -> float:
 def test_fifty_circuits_come_back_with_the_ideal_distribution(
     seeded_service: LocalService, files: list[Path], where: str
 ):
-    address = {"iqm": f"iqm:{seeded_service.url}", "qoro": f"qoro:{seeded_service.url}/api"}
+    address = {
+        "iqm": f"iqm:{seeded_service.url}",
+        "qoro": f"qoro:{seeded_service.url}/api",
+    }
     command = [
         *(sys.executable, "-m", "qawait", "run"),
         *(str(path) for path in files),

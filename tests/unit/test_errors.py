@@ -72,14 +72,13 @@ def test_every_error_keeps_its_data_through_pickling_and_copying(name: str):
 
 
 def test_a_fresh_error_has_no_traceback_but_keeps_its_cause():
-    try:
+    with pytest.raises(errors.JobFailed) as caught:
         raise errors.JobFailed("boom", job_id="7", raw="failed") from KeyError("x")
-    except errors.JobFailed as raised:
-        twin = errors.fresh(raised)
-        assert raised.__traceback__ is not None
-        assert twin.__traceback__ is None
-        assert isinstance(twin.__cause__, KeyError)
-        assert str(twin) == "job 7: boom"
+    twin = errors.fresh(caught.value)
+    assert caught.value.__traceback__ is not None
+    assert twin.__traceback__ is None
+    assert isinstance(twin.__cause__, KeyError)
+    assert str(twin) == "job 7: boom"
 
 
 def test_a_missing_extra_says_what_to_install():

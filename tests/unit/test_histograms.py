@@ -298,6 +298,7 @@ def test_equal_histograms_are_equal_and_pickle():
     assert one != histogram_of({"01": 2, "10": 2}, 2)
     assert one != histogram_of({"01": 2, "11": 1}, 2)
     assert one != histogram_of({"001": 2, "010": 1}, 3)
+    assert one != "01"
     again = pickle.loads(pickle.dumps(one))  # noqa: S301
     assert again == one
     assert not again.outcomes.flags.writeable

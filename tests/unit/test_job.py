@@ -129,7 +129,7 @@ async def test_each_waiter_raises_an_error_of_its_own():
 
 async def test_a_users_deadline_is_a_plain_timeout_and_the_job_goes_on():
     j = job()
-    with pytest.raises(TimeoutError) as caught:
+    with pytest.raises(TimeoutError, match="j-1 is still pending") as caught:
         await j.result(timeout=0.0)
     assert not isinstance(caught.value, Error)
     assert not j.done()
@@ -192,6 +192,14 @@ async def test_as_completed_yields_the_jobs_in_the_order_of_their_ends():
             jobs[2].settle(JobFailed("boom"))
             jobs[0].settle(RESULT)
     assert seen == [jobs[1], jobs[2], jobs[0]]
+
+
+async def test_as_completed_takes_any_iterable_and_none_at_all():
+    jobs = [job(n) for n in "ab"]
+    for j in jobs:
+        j.settle(RESULT)
+    assert [j async for j in qawait.as_completed(j for j in jobs)] == jobs
+    assert [j async for j in qawait.as_completed([])] == []
 
 
 async def test_leaving_as_completed_early_leaves_no_callback_behind():

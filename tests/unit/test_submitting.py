@@ -8,17 +8,6 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
-
-from qawait import errors
-from qawait._auth import FixedToken, Secret
-from qawait._journal import Journal
-from qawait._service import Opened, Service, delivery_of
-from qawait._transport import Limits, Retry, Transport
-from qawait.iqm.circuit import Circuit, Instruction
-from qawait.iqm.dialects import SERVER
-from qawait.model import Delivery, Dialect, Submission, Target
-from qawait.qoro.circuit import Circuit as QasmCircuit
-from qawait.qoro.dialect import DIALECT as QORO
 from tests.fault_server import (
     Answerer,
     Cut,
@@ -30,6 +19,17 @@ from tests.fault_server import (
     reply,
 )
 
+from qawait import errors
+from qawait._auth import FixedToken, Secret
+from qawait._journal import Journal
+from qawait._service import Opened, Service, delivery_of
+from qawait._transport import Limits, Retry, Transport
+from qawait.iqm.circuit import Circuit, Instruction
+from qawait.iqm.dialects import SERVER
+from qawait.model import Delivery, Dialect, Submission, Target
+from qawait.qoro.circuit import Circuit as QasmCircuit
+from qawait.qoro.dialect import DIALECT as QORO
+
 N, R, A, U = (
     Delivery.NOT_DELIVERED,
     Delivery.REJECTED,
@@ -38,9 +38,7 @@ N, R, A, U = (
 )
 ID = "b546eb76-7d20-45bf-82e2-45ba77a38ecc"
 NATIVE = Submission(
-    circuits=(
-        Circuit("c", (Instruction("measure", ("QB1",), {"key": "m"}),)),
-    ),
+    circuits=(Circuit("c", (Instruction("measure", ("QB1",), {"key": "m"}),)),),
     shots=3,
     target=Target(name="q", qubits=1),
 )
@@ -252,7 +250,9 @@ async def test_a_lost_final_upload_of_a_pending_job_is_uncertain():
 def big(count: int) -> Submission:
     """A batch that takes several uploads: text that gzip cannot shrink."""
     random = Random(5)
-    noise = ["".join(chr(random.randrange(33, 126)) for _ in range(400_000)) for _ in "ab"]
+    noise = [
+        "".join(chr(random.randrange(33, 126)) for _ in range(400_000)) for _ in "ab"
+    ]
     return Submission(
         circuits=tuple(
             QasmCircuit(f"c{n}", f"// {noise[n % 2]} {n}") for n in range(count)
@@ -274,16 +274,18 @@ async def test_a_lost_upload_before_the_last_leaves_its_job_unfinished_for_a_new
             raise Reset
         return OK
 
-    async with serving(say, QORO) as (service, server, journal):
+    async with serving(say, QORO) as (service, server, _):
         assert (await service.submit(big(4), "s-1")).job_id == "job-1"
         final = [r.path for r in server.requests if b'"finalized":"true"' in r.body]
         assert final == ["/job/job-1/add_circuits/"]
 
 
 async def test_a_held_job_runs_only_after_its_release():
-    async with serving(
-        lambda r, n: INIT if r.path == "/job/init/" else OK, QORO
-    ) as (service, server, _):
+    async with serving(lambda r, n: INIT if r.path == "/job/init/" else OK, QORO) as (
+        service,
+        server,
+        _,
+    ):
         opened = await service.submit(QASM, "s-1", hold=True)
         assert paths(server) == ["POST /job/init/"]
         await service.release(opened, "s-1")

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.fault_server import Cut, FaultServer, Hang, Request, Reset, answering, reply
 
 from qawait import errors
 from qawait._auth import FixedToken, Secret
@@ -22,7 +23,6 @@ from qawait._transport import (
 )
 from qawait.iqm.dialects import SERVER
 from qawait.model import Answer, Call
-from tests.fault_server import Cut, FaultServer, Hang, Request, Reset, answering, reply
 
 CANARY = "canary-0123456789"
 GET = Call(kind="read", method="GET", path="api/v1/jobs/7", repeatable=True)
@@ -73,7 +73,8 @@ def test_an_address_that_cannot_be_right_is_refused(url: str, why: str):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://host", "http://localhost:1", "http://127.0.0.1", "http://[::1]:8/x"]
+    "url",
+    ["https://host", "http://localhost:1", "http://127.0.0.1", "http://[::1]:8/x"],
 )
 def test_an_address_ends_in_a_slash(url: str):
     assert str(checked_root(url)).endswith("/")

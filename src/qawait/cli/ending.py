@@ -17,14 +17,12 @@ from qawait.errors import (
     ConfigurationError,
     ConnectFailed,
     Error,
-    JobError,
     MissingExtra,
     PermissionDenied,
     ProtocolError,
     RequestTimeout,
     ResponseError,
     TlsFailed,
-    TransportError,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +89,7 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
         say(error.format_message())
         return BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
-        say("interrupted; nothing was sent that would go on")
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # the reader of a pipe has seen enough; Python must not complain at its own end
@@ -113,7 +111,7 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
 def _lines(error: Error) -> list[str]:
     """One line; one more for each circuit where several cannot be used."""
     match error:
-        case MissingExtra() | JobError() | TransportError() | ResponseError():
+        case MissingExtra():
             return [str(error)]
         case CircuitError():
             return [f"{error}; nothing was sent"]

@@ -74,7 +74,11 @@ class _Palette:
     """How a value looks on this console."""
 
     def __init__(self, landscape: Landscape, console: Console) -> None:
-        self.coloured = console.color_system in ("256", "truecolor", "windows")
+        self.coloured = not console.no_color and console.color_system in (
+            "256",
+            "truecolor",
+            "windows",
+        )
         self._low = float(landscape.cuts.min())
         self._span = float(landscape.cuts.max()) - self._low or 1.0
         unicode = (console.encoding or "").lower().startswith("utf")

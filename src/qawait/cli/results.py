@@ -118,10 +118,7 @@ async def _outcomes(
         ]
     found = [of_result(result, index) for index in range(len(result))]
     if folder is not None:
-        names = _names(found)
-        folder.check(names)
-        for outcome, name in zip(found, names, strict=True):
-            await asyncio.to_thread(folder.save, outcome, name)
+        await asyncio.to_thread(_save, folder, found)
     return found
 
 
@@ -131,6 +128,13 @@ def _names(outcomes: Sequence[Outcome]) -> list[str]:
     if len(set(names)) < len(names):
         names = [f"{outcome.job_id}-{n}" for n, outcome in enumerate(outcomes)]
     return names
+
+
+def _save(folder: Folder, outcomes: Sequence[Outcome]) -> None:
+    names = _names(outcomes)
+    folder.check(names)
+    for outcome, name in zip(outcomes, names, strict=True):
+        folder.save(outcome, name)
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:

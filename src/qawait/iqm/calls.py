@@ -7,9 +7,22 @@ from qawait.model import Call
 __all__ = ["post", "read"]
 
 
-def read(path: str, *, result: bool = False) -> Call:
-    """A question; `result` marks an answer as large as a measurement batch."""
-    return Call(kind="read", method="GET", path=path, repeatable=True, result=result)
+def read(path: str, *, result: bool = False, optional: bool = False) -> Call:
+    """A question.
+
+    Args:
+        path: Relative to the service's root.
+        result: Whether the answer is as large as a measurement batch.
+        optional: Whether a service may lack it, or not let this account see it.
+    """
+    return Call(
+        kind="read",
+        method="GET",
+        path=path,
+        repeatable=True,
+        result=result,
+        tolerated=(403, 404, 501) if optional else (),
+    )
 
 
 def post(path: str) -> Call:

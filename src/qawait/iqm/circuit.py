@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping  # noqa: TC003 (fields resolve at run time)
+from typing import Any
 
 from msgspec import Struct, field
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["TURNS_OF_ANGLES", "Circuit", "Instruction"]
 

@@ -23,6 +23,8 @@ __all__ = [
     "HEALTH",
     "JOB",
     "JOB_STATUS",
+    "METRIC_SET",
+    "OBSERVATION_SET",
     "PAYLOAD",
     "QUANTUM_COMPUTERS",
     "QUEUE",
@@ -207,6 +209,34 @@ class Queue(Struct, frozen=True):
     queue_length: int | None = None
 
 
+class Observation(Struct, frozen=True):
+    """One figure of a calibration or quality-metric set; arrays are left unread."""
+
+    dut_field: str
+    value: Any = None
+
+
+class ObservationSet(Struct, frozen=True):
+    """The quality figures of a quantum computer in api/v1."""
+
+    observations: list[Observation] = field(default_factory=list[Observation])
+    describes_id: str | None = None
+    """The calibration set that these figures describe."""
+
+
+class Metric(Struct, frozen=True):
+    """One quality figure in V1, where numbers are strings."""
+
+    value: Any = None
+
+
+class MetricSet(Struct, frozen=True):
+    """The quality figures of a quantum computer in V1."""
+
+    calibration_set_id: str | None = None
+    metrics: dict[str, Metric] = field(default_factory=dict[str, Metric])
+
+
 class Specification(Struct, frozen=True):
     """The oldest description of a chip. Wire reference §6.1."""
 
@@ -267,6 +297,8 @@ JOB = Decoder(JobData)
 QUANTUM_COMPUTERS = Decoder(QuantumComputers)
 HEALTH = Decoder(Health)
 QUEUE = Decoder(Queue)
+OBSERVATION_SET = Decoder(ObservationSet)
+METRIC_SET = Decoder(MetricSet)
 ARCHITECTURE = Decoder(Architecture)
 STATIC_ARCHITECTURES = Decoder(list[StaticQuantumArchitecture])
 DYNAMIC_ARCHITECTURE = Decoder(DynamicQuantumArchitecture)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from qawait.errors import ConfigurationError
 from qawait.iqm import messages
 from qawait.iqm.calls import read
-from qawait.model import Answer, Exchange, Target
+from qawait.model import Answer, Call, Exchange, Target
 from qawait.wire import checked_id, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from msgspec.json import Decoder
+
     from qawait.iqm.architecture import DynamicQuantumArchitecture
 
 __all__ = [
@@ -21,6 +28,8 @@ __all__ = [
     "server_target",
     "server_targets",
 ]
+
+_T = TypeVar("_T")
 
 
 def _no_such_target(name: str, known: list[str]) -> ConfigurationError:
@@ -32,6 +41,29 @@ def _no_such_target(name: str, known: list[str]) -> ConfigurationError:
 def cocos_target(name: str | None) -> Exchange[Target]:
     """The one quantum computer behind a V1 address."""
     [answer] = yield [read("quantum-architecture")]
+    return _chip(name, answer)
+
+
+def cocos_targets() -> Exchange[list[Target]]:
+    """The one quantum computer behind a V1 address, with its figures."""
+    answer, metrics = yield [
+        read("quantum-architecture"),
+        read("calibration/metrics/default", optional=True),
+    ]
+    figures = _optional(messages.METRIC_SET, metrics, "quality metrics")
+    target = _chip(None, answer)
+    if figures is None:
+        return [target]
+    return [
+        replace(
+            target,
+            calibration_set_id=figures.calibration_set_id,
+            figures=_numbers((n, m.value) for n, m in figures.metrics.items()),
+        )
+    ]
+
+
+def _chip(name: str | None, answer: Answer) -> Target:
     chip = decode(messages.ARCHITECTURE, answer.body, "architecture")
     spec = chip.quantum_architecture
     if name is not None and name != spec.name:
@@ -40,22 +72,69 @@ def cocos_target(name: str | None) -> Exchange[Target]:
     return Target(name=spec.name, qubits=len(qubits), simulated=_simulated(answer))
 
 
-def cocos_targets() -> Exchange[list[Target]]:
-    """The one quantum computer behind a V1 address, as a list."""
-    target = yield from cocos_target(None)
-    return [target]
-
-
 def _simulated(answer: Answer) -> bool:
     """Whether the answer comes from a local service, which says so in each of them."""
     return answer.headers.get("qawait-simulated") == "true"
 
 
+def _optional(decoder: Decoder[_T], answer: Answer, what: str) -> _T | None:
+    """What an answer says; None where the service has none to give."""
+    return None if answer.status >= 300 else decode(decoder, answer.body, what)
+
+
+def _numbers(pairs: Iterable[tuple[str, Any]]) -> dict[str, float]:
+    """Those figures that are numbers, also where they are written as strings."""
+    numbers: dict[str, float] = {}
+    for name, value in pairs:
+        with suppress(TypeError, ValueError):
+            numbers[name] = float(value)
+    return numbers
+
+
 def server_target(name: str | None) -> Exchange[Target]:
     """The quantum computer of that alias or id; the only one if no name is given."""
     [answer] = yield [read("api/v1/quantum-computers")]
+    computer = _chosen(name, _computers(answer))
+    [static] = yield [_static(computer)]
+    return Target(
+        name=computer.alias, qubits=_width(static), simulated=_simulated(answer)
+    )
+
+
+def server_targets() -> Exchange[list[Target]]:
+    """Every quantum computer with its width, health, queue and figures."""
+    [answer] = yield [read("api/v1/quantum-computers")]
+    computers = _computers(answer)
+    answers = yield [call for computer in computers for call in _questions(computer)]
+    targets: list[Target] = []
+    for n, computer in enumerate(computers):
+        static, health, queue, metrics = answers[4 * n : 4 * n + 4]
+        healthy = _optional(messages.HEALTH, health, "health")
+        waiting = _optional(messages.QUEUE, queue, "queue")
+        figures = _optional(messages.OBSERVATION_SET, metrics, "quality metrics")
+        observations = figures.observations if figures else ()
+        targets.append(
+            Target(
+                name=computer.alias,
+                qubits=_width(static),
+                online=healthy.healthy if healthy else None,
+                queue_length=waiting.queue_length if waiting else None,
+                simulated=_simulated(answer),
+                calibration_set_id=figures.describes_id if figures else None,
+                figures=_numbers((o.dut_field, o.value) for o in observations),
+            )
+        )
+    return targets
+
+
+def _computers(answer: Answer) -> list[messages.QuantumComputer]:
     listed = decode(messages.QUANTUM_COMPUTERS, answer.body, "quantum computers")
-    computers = listed.quantum_computers
+    return listed.quantum_computers
+
+
+def _chosen(
+    name: str | None, computers: list[messages.QuantumComputer]
+) -> messages.QuantumComputer:
     aliases = [c.alias for c in computers]
     if name is None and len(computers) != 1:
         raise ConfigurationError(
@@ -63,45 +142,31 @@ def server_target(name: str | None) -> Exchange[Target]:
         )
     for computer in computers:
         if name is None or name in (computer.alias, computer.id):
-            return Target(
-                name=computer.alias, qubits=None, simulated=_simulated(answer)
-            )
+            return computer
     raise _no_such_target(str(name), aliases)
 
 
-def server_targets() -> Exchange[list[Target]]:
-    """Every quantum computer with its width, health and queue."""
-    [answer] = yield [read("api/v1/quantum-computers")]
-    listed = decode(messages.QUANTUM_COMPUTERS, answer.body, "quantum computers")
-    computers = listed.quantum_computers
-    answers = yield [
-        read(f"api/v1/quantum-computers/{quote(computer.alias, safe='')}/{what}")
-        for computer in computers
-        for what in ("artifacts/static-quantum-architectures", "health")
-    ] + [
-        read(
-            f"api/v1/quantum-computers/{quote(computer.id, safe='')}/queue-availability"
-        )
-        for computer in computers
+def _static(computer: messages.QuantumComputer) -> Call:
+    alias = quote(computer.alias, safe="")
+    return read(
+        f"api/v1/quantum-computers/{alias}/artifacts/static-quantum-architectures",
+        optional=True,
+    )
+
+
+def _questions(computer: messages.QuantumComputer) -> list[Call]:
+    alias, by_id = quote(computer.alias, safe=""), quote(computer.id, safe="")
+    return [
+        _static(computer),
+        read(f"api/v1/quantum-computers/{alias}/health", optional=True),
+        read(f"api/v1/quantum-computers/{by_id}/queue-availability", optional=True),
+        read(f"api/v1/calibration-sets/{alias}/default/metrics", optional=True),
     ]
-    queues = answers[2 * len(computers) :]
-    targets: list[Target] = []
-    for n, computer in enumerate(computers):
-        static = decode(
-            messages.STATIC_ARCHITECTURES, answers[2 * n].body, "static architecture"
-        )
-        health = decode(messages.HEALTH, answers[2 * n + 1].body, "health")
-        queue = decode(messages.QUEUE, queues[n].body, "queue")
-        targets.append(
-            Target(
-                name=computer.alias,
-                qubits=len(static[0].qubits) if static else None,
-                online=health.healthy,
-                queue_length=queue.queue_length,
-                simulated=_simulated(answer),
-            )
-        )
-    return targets
+
+
+def _width(static: Answer) -> int | None:
+    chips = _optional(messages.STATIC_ARCHITECTURES, static, "static architecture")
+    return len(chips[0].qubits) if chips else None
 
 
 def dynamic_architecture(

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--service-time", type=seconds, help="how long each job takes, such as 2s")
     add("--servers", type=int, default=1, help="jobs side by side at that pace")
     add("--workers", type=int, help="simulator processes (one for each core)")
+    add("--seed", type=int, help="the same jobs give the same samples")
     add("--follow-stdin", action="store_true", help="end when standard input ends")
     return parser
 

@@ -171,6 +171,11 @@ def _under(prefix: str, path: str) -> bool:
 # --- who may ask ----------------------------------------------------------------------
 
 
+_OPEN = ("/health", "/info/client-libraries", "/cocos/info/client-libraries")
+"""What needs no token. An iqm-client that is refused the last two warns its user of a
+version that does not fit, or asks without end (wire reference, IQM, §2)."""
+
+
 def guarded(token: str) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Lets pass who speaks to this machine by its own name and holds the token."""
     expected = f"Bearer {token}".encode()
@@ -186,7 +191,7 @@ def guarded(token: str) -> Callable[..., Awaitable[web.StreamResponse]]:
             raise Refused(403, "requests of other origins are refused")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
             raise Refused(403, "requests of other sites are refused")
-        if request.path != "/health":
+        if request.path not in _OPEN:
             given = request.headers.getall("Authorization", [])
             if len(given) != 1 or not hmac.compare_digest(
                 given[0].encode("utf-8", "surrogateescape"), expected

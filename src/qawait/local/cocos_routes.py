@@ -102,6 +102,7 @@ async def _calibration(request: web.Request) -> web.Response:
 async def _metrics(request: web.Request) -> web.Response:
     check_calibration_set(request.match_info["set"])
     body = _flat("calibration_set", square20.CALIBRATION_SET_ID)
+    body["calibration_set_number_of_observations"] = len(square20.calibration())
     body |= _flat("quality_metric_set", square20.METRIC_SET_ID)
     body["metrics"] = _figures(square20.metrics())
     return answer(msgspec.json.encode(body))

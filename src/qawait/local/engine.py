@@ -10,18 +10,25 @@ from __future__ import annotations
 import logging
 import math
 from bisect import bisect_left, insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import anyio
-from anyio import BrokenWorkerProcess, CancelScope, CapacityLimiter, to_process
+from anyio import (
+    BrokenWorkerProcess,
+    CancelScope,
+    CapacityLimiter,
+    to_process,
+    to_thread,
+)
 from msgspec.structs import replace
 
 from qawait.errors import Error
 from qawait.local.jobs import Job, Moment, Stage, now
-from qawait.local.work import KINDS, Produced, Work, warm_up
+from qawait.local.work import KINDS, Produced, Work, call, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +70,7 @@ class Engine:
         self._options = options
         self._live: dict[str, _Live] = {}
         self._ended: OrderedDict[str, Job] = OrderedDict()
+        self._equal_jobs: Counter[bytes] = Counter()
         self._tickets = count()
         self._waiting: list[int] = []
         """Tickets of jobs that do not run yet, ascending."""
@@ -84,6 +92,8 @@ class Engine:
         """Takes a new job; it is in the store when this returns."""
         job.parts = len(bodies)
         job.drawn = self._options.null
+        if job.stage is not Stage.OPEN:
+            await self._give_seed(job, bodies)
         if self.is_instant and job.stage is not Stage.OPEN:
             self._end_at_once(job)
             self._store.add_later(job, bodies)
@@ -97,14 +107,18 @@ class Engine:
         """Adds a request body to an open job, which may run when it is finished."""
         job.parts += 1
         if finished:
+            # At once, so that nothing can be added while this waits for the store.
             job.enter(Stage.RECEIVED)
-            if self.is_instant:
+            bodies = [*await self._store.parts(job.id), body]
+            await self._give_seed(job, bodies)
+            if self.is_instant and not job.stage.is_terminal:
                 self._end_at_once(job)
-        await self._store.update(job, part=body)
-        if finished:
-            self._record(job, await self._store.parts(job.id))
+            await self._store.update(job, part=body)
+            self._record(job, bodies)
             if not job.stage.is_terminal:
                 self._follow(job)
+        else:
+            await self._store.update(job, part=body)
 
     async def configure(self, job: Job) -> None:
         """Writes a changed configuration of a job that is not compiled yet."""
@@ -127,8 +141,9 @@ class Engine:
         if job.stage is not Stage.READY:
             return None
         if job.drawn:
-            work = Work(await self._store.parts(job.id), job.config)
-            return KINDS[job.kind].fabricate(work, name, UUID(job.id).int)
+            seed = UUID(job.id).int if job.seed is None else job.seed
+            work = Work(await self._store.parts(job.id), job.config, seed)
+            return KINDS[job.kind].fabricate(work, name)
         return await self._store.result(job.id, name)
 
     async def cancel(self, job: Job) -> bool:
@@ -165,7 +180,8 @@ class Engine:
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Works until it is cancelled; has started when jobs can be taken.
 
-        Jobs that the store still holds in progress begin anew.
+        Jobs that the store still holds in progress begin anew; how far they came is
+        not written, so they stand there as received, or open.
         """
         options = self._options
         compilers = 1 if options.null else options.workers
@@ -177,8 +193,6 @@ class Engine:
                         warming.start_soon(self._warm)
             for job in await self._store.in_progress():
                 job.drawn = options.null
-                if job.stage is not Stage.OPEN:
-                    del job.timeline[1 + _index(job, Stage.RECEIVED) :]
                 self._follow(job)
             for _ in range(compilers):
                 group.start_soon(self._compile_jobs)
@@ -197,6 +211,17 @@ class Engine:
             circuits=job.circuits,
             shots=job.shots,
         )
+
+    async def _give_seed(self, job: Job, bodies: Sequence[bytes]) -> None:
+        if self._options.seed is None:
+            return
+        work = Work(tuple(bodies))
+        identity = await to_thread.run_sync(KINDS[job.kind].identity, work)
+        equal = sha256(identity).digest()
+        before = self._equal_jobs[equal]
+        self._equal_jobs[equal] += 1
+        drawn = sha256(b"%d %b %d" % (self._options.seed, equal, before)).digest()
+        job.seed = int.from_bytes(drawn[:4]) >> 1
 
     def _follow(self, job: Job) -> None:
         live = self._live.setdefault(job.id, _Live(job, next(self._tickets)))
@@ -268,11 +293,15 @@ class Engine:
         limit = min(self._options.quotas.seconds, job.seconds or math.inf)
         with CancelScope() as live.scope:
             async with self._workers:
-                work = Work(await self._store.parts(job.id), job.config)
+                work = Work(await self._store.parts(job.id), job.config, job.seed)
                 try:
                     with anyio.fail_after(limit):
                         value = await to_process.run_sync(
-                            function, work, cancellable=True, limiter=self._unlimited
+                            call,
+                            function,
+                            work,
+                            cancellable=True,
+                            limiter=self._unlimited,
                         )
                 except TimeoutError:
                     message = f"it took longer than {limit:g} s, which is its limit"
@@ -312,7 +341,3 @@ class Engine:
         if not job.stage.is_terminal:
             job.timeline, job.message = ended.timeline, message
             self._retire(job)
-
-
-def _index(job: Job, stage: Stage) -> int:
-    return next(n for n, moment in enumerate(job.timeline) if moment.stage is stage)

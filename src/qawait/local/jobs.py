@@ -66,6 +66,8 @@ class Job(Struct):
     """Request bodies that belong to it."""
     drawn: bool = False
     """Whether its results are drawn at random and nothing was simulated."""
+    seed: int | None = None
+    """What its samples are drawn from; None draws anew."""
     seconds: float | None = None
     """The longest that it may run; None leaves it to the service."""
 

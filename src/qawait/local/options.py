@@ -50,6 +50,9 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """Seconds each job takes on a machine; None takes as long as the simulation."""
     servers: int = 1
     """Jobs that run side by side where there is a service time."""
+    seed: int | None = None
+    """The same jobs give the same samples with it; None draws anew for each job. A job
+    is the same if its circuits and shots are and as many equal ones came before it."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Simulator processes."""
     json: bool = True

@@ -159,13 +159,14 @@ def simulate(
     for index, program in enumerate(programs):
         by_shots.setdefault(program.shots, []).append(index)
     runs: dict[int, Run] = {}
-    for shots, indices in by_shots.items():
+    for number, (shots, indices) in enumerate(by_shots.items()):
         sampled = sample(
             [f"circuit {programs[i].label}" for i in indices],
             [ready[i].circuit for i in indices],
             method,
             shots=shots,
-            seed=seed,
+            # Runs from one seed would repeat each other's samples.
+            seed=None if seed is None else seed + number,
         )
         runs.update(zip(indices, sampled, strict=True))
     rows: list[tuple[str, Histogram]] = []

@@ -44,7 +44,8 @@ _PAGE, _LONGEST_PAGE = 100, 1000
 _STATES = {
     Stage.OPEN: State.PENDING_COMPILATION,
     Stage.RECEIVED: State.PENDING_COMPILATION,
-    Stage.COMPILING: State.PENDING_COMPILATION,
+    # PENDING promises that a configuration is still taken, so it ends here.
+    Stage.COMPILING: State.PENDING_EXECUTION,
     Stage.COMPILED: State.PENDING_EXECUTION,
     Stage.RUNNING: State.PENDING_EXECUTION,
     Stage.READY: State.READY,

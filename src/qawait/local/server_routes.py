@@ -43,8 +43,8 @@ _METRICS = msgspec.json.encode(
 
 _WORDS = {
     Stage.RECEIVED: "waiting",
-    Stage.COMPILING: "processing",
-    Stage.COMPILED: "processing",
+    Stage.COMPILING: "waiting",
+    Stage.COMPILED: "waiting",
     Stage.RUNNING: "processing",
     Stage.READY: "completed",
     Stage.FAILED: "failed",

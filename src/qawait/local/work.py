@@ -7,11 +7,13 @@ wire, so that large results are made once, where they arise.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
+import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
     from qawait.local.simulation import Run
     from qawait.qoro.execution_config import ExecutionConfig
 
-__all__ = ["KINDS", "Kind", "Produced", "Work", "warm_up"]
+__all__ = ["KINDS", "Kind", "Produced", "Work", "call", "warm_up"]
+
+T = TypeVar("T")
 
 
 class Work(Struct, frozen=True):
@@ -46,6 +50,7 @@ class Work(Struct, frozen=True):
 
     parts: tuple[bytes, ...]
     config: Mapping[str, Any] | None = None
+    seed: int | None = None
 
 
 class Produced(Struct, frozen=True):
@@ -63,15 +68,33 @@ class Kind(Struct, frozen=True):
 
     compile: Callable[[Work], None]
     run: Callable[[Work], Produced]
-    fabricate: Callable[[Work, str, int], bytes | None]
-    """A random result of the right shape, by its name and from a seed; None if there
-    is none of that name."""
+    fabricate: Callable[[Work, str], bytes | None]
+    """A random result of the right shape, by its name; None if there is none of that
+    name."""
+    identity: Callable[[Work], bytes]
+    """The circuits and shots: the same for equal jobs, however they were packed."""
+
+
+@lru_cache(maxsize=1)
+def _belong_to_the_service() -> None:
+    """Makes this process end with the service, and only with it."""
+    # The terminal's Ctrl-C reaches every process; ending workers is up to the service.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # A killed service cannot end its workers, and a running simulation would not
+        # see that the pipe is closed: let the kernel do it (PR_SET_PDEATHSIG).
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def call(function: Callable[[Work], T], work: Work) -> T:
+    """Calls one of the functions of a kind, in a worker process."""
+    _belong_to_the_service()
+    return function(work)
 
 
 def warm_up() -> int:
     """Loads what takes long to load, and returns the process."""
-    # The terminal's Ctrl-C reaches every process; ending workers is up to the service.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _belong_to_the_service()
     from qiskit import QuantumCircuit
 
     from qawait.local.simulation import Method, lowered, sample
@@ -106,15 +129,15 @@ def _compile_native(work: Work) -> None:
 
 def _run_native(work: Work) -> Produced:
     request = _checked(work.parts[0])
-    measured, runs = simulate_native(request.circuits, request.shots)
+    measured, runs = simulate_native(request.circuits, request.shots, work.seed)
     return _produced({name: write(measured) for name, write in _WRITERS.items()}, runs)
 
 
-def _fabricate_native(work: Work, name: str, seed: int) -> bytes | None:
+def _fabricate_native(work: Work, name: str) -> bytes | None:
     if name not in _WRITERS:
         return None
     request = read_request(work.parts[0])
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(work.seed)
     measured = [
         {
             key: random.integers(0, 2, (request.shots, len(locus)), np.uint8)
@@ -123,6 +146,11 @@ def _fabricate_native(work: Work, name: str, seed: int) -> bytes | None:
         for circuit in request.circuits
     ]
     return _WRITERS[name](measured)
+
+
+def _identity_native(work: Work) -> bytes:
+    request = read_request(work.parts[0])
+    return msgspec.json.encode((request.circuits, request.shots))
 
 
 def _write_counts(measured: Sequence[dict[str, NDArray[np.uint8]]]) -> bytes:
@@ -174,17 +202,22 @@ def _compile_qasm(work: Work) -> None:
 
 
 def _run_qasm(work: Work) -> Produced:
-    rows, runs = simulate_qasm(_programs(work.parts), _config(work))
+    rows, runs = simulate_qasm(_programs(work.parts), _config(work), work.seed)
     return _produced({_ROWS: _write_rows(rows)}, runs)
 
 
-def _fabricate_qasm(work: Work, name: str, seed: int) -> bytes | None:
+def _fabricate_qasm(work: Work, name: str) -> bytes | None:
     if name != _ROWS:
         return None
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(work.seed)
     return _write_rows(
         [(p.label, _random_histogram(p, random)) for p in _programs(work.parts)]
     )
+
+
+def _identity_qasm(work: Work) -> bytes:
+    # Not the bodies: gzip writes the time into what it packs.
+    return msgspec.json.encode(_programs(work.parts))
 
 
 def _write_rows(rows: Sequence[tuple[str, Histogram]]) -> bytes:
@@ -212,7 +245,7 @@ def _random_histogram(program: Program, random: np.random.Generator) -> Histogra
 
 
 KINDS: Mapping[str, Kind] = {
-    "iqm": Kind(_compile_native, _run_native, _fabricate_native),
-    "qoro": Kind(_compile_qasm, _run_qasm, _fabricate_qasm),
+    "iqm": Kind(_compile_native, _run_native, _fabricate_native, _identity_native),
+    "qoro": Kind(_compile_qasm, _run_qasm, _fabricate_qasm, _identity_qasm),
 }
 """By the vendor of the dialect."""

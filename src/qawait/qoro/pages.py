@@ -10,7 +10,7 @@ from qawait.qoro import messages
 from qawait.wire import checked_id, decode
 
 if TYPE_CHECKING:
-    from qawait.measurements import Histogram
+    from qawait.histograms import Histogram
     from qawait.model import Exchange, Manifest, Status
     from qawait.results import Result
 
@@ -116,7 +116,7 @@ def _check_labels(rows: list[messages.Row], manifest: Manifest) -> None:
 
 
 def _histogram(row: messages.Row) -> Histogram:
-    from qawait.measurements import decode_histogram
+    from qawait.histograms import decode_histogram
 
     encoded = row.results
     if encoded is None or encoded.encoding is None or not encoded.payload:

@@ -22,7 +22,7 @@ from qawait.wire import decode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qawait.measurements import Histogram
+    from qawait.histograms import Histogram
     from qawait.qoro.circuit import Circuit
 
 __all__ = [
@@ -220,7 +220,7 @@ def write_status(
 def encode_row(label: str, histogram: Histogram) -> messages.Row:
     """The result of one circuit."""
     # Heavy: numpy loads when the first result is written.
-    from qawait.measurements import encode_histogram
+    from qawait.histograms import encode_histogram
 
     encoding, payload = encode_histogram(histogram)
     return messages.Row(

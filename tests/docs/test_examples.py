@@ -1,0 +1,90 @@
+"""Every example in the documentation runs and prints what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+_PRINTS = "# prints:"
+_KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
+
+
+def promised(source: str) -> list[str]:
+    """The lines below `# prints:`, which end the file."""
+    lines = source.splitlines()
+    assert lines.count(_PRINTS) == 1
+    block = lines[lines.index(_PRINTS) + 1 :]
+    assert block
+    assert all(line.startswith("# ") for line in block)
+    return [line.removeprefix("# ") for line in block]
+
+
+def differences(printed: list[str], lines: list[str]) -> list[str]:
+    """Where what was printed is not what was promised, line by line.
+
+    Three dots stand for what differs from run to run: one character or more. Nothing
+    else may differ, and no line may be missing or added.
+    """
+    found = [
+        f"printed {line!r}, promised {promise!r}"
+        for line, promise in zip(printed, lines, strict=False)
+        if not re.fullmatch(".+".join(map(re.escape, promise.split("..."))), line)
+    ]
+    if len(printed) != len(lines):
+        found.append(f"printed {len(printed)} lines, promised {len(lines)}")
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_prints_what_it_says(name: str, tmp_path: Path):
+    """As for a newcomer: no variable names a service, and no file is left behind."""
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    ran = subprocess.run(
+        [sys.executable, EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        cwd=here,
+        env={**kept, "HOME": str(home), "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    lines = promised((EXAMPLES / name).read_text())
+    assert not differences(ran.stdout.splitlines(), lines), ran.stdout
+    assert not list(here.iterdir())
+
+
+def test_there_are_examples():
+    assert "first_job.py" in NAMES
+
+
+@pytest.mark.parametrize(
+    ("printed", "promise"),
+    [
+        (["{'01': 7}"], ["{'10': ...}"]),
+        (["a", "b"], ["a"]),
+        (["a"], ["a", "b"]),
+        (["x = "], ["x = ..."]),
+        (["ab"], ["a"]),
+    ],
+)
+def test_another_output_than_promised_is_noticed(
+    printed: list[str], promise: list[str]
+):
+    assert differences(printed, promise)
+
+
+def test_what_differs_from_run_to_run_may_differ():
+    assert not differences(["{'01': 7, '10': 93}"], ["{'01': ..., '10': ...}"])
