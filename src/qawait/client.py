@@ -48,7 +48,7 @@ __all__ = ["Client", "ConnectOptions", "connect", "open_client"]
 
 log = logging.getLogger("qawait")
 
-LOCAL_PACE = Pace(first=0.03, growth=1.3, longest=1.0)
+LOCAL_PACE = Pace(first=0.03, growth=1.6, longest=0.5)
 """A service on this machine has no quota to spare and answers in milliseconds."""
 
 SUBMISSIONS = 4

@@ -255,7 +255,8 @@ def test_a_terminal_sees_the_states_and_a_pipe_does_not(
     assert process.returncode == 0
     assert document["states"] == {"ready": 3}
     assert re.search(r"3 .{0,20}ready", shown.decode())
-    assert b"\x1b[2K" in shown
+    # the cursor is hidden while the display lives, and comes back
+    assert shown.index(b"\x1b[?25l") < shown.index(b"\x1b[?25h")
 
 
 # --- bad input ------------------------------------------------------------------------

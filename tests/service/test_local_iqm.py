@@ -235,21 +235,20 @@ async def test_a_cancelled_job_says_so_and_keeps_saying_so(
             assert response.status == 200
 
 
-async def test_cancelling_a_running_job_stops_its_simulation(
-    local_service: LocalService,
-) -> None:
-    async with local_service.session() as session:
-        job_id = await submit(session, HEAVY)
-        await reached(session, job_id, "execution_started")
-        async with session.post(f"/api/v1/jobs/{job_id}/cancel") as response:
-            assert response.status == 200
-        follower = await submit(session, run_request(FLIPPED))
-        assert (await ended(session, f"/api/v1/jobs/{follower}"))[
-            "status"
-        ] == "completed"
-        assert (await get(session, f"/api/v1/jobs/{job_id}"))["status"] == "cancelled"
-        ledger = await get(session, "/_ledger")
-    assert job_id not in {entry["job_id"] for entry in ledger["executions"]}
+async def test_cancelling_a_running_job_frees_its_worker() -> None:
+    with running("--workers", "1") as service:
+        async with service.session() as session:
+            job_id = await submit(session, HEAVY)
+            await reached(session, job_id, "execution_started")
+            async with session.post(f"/api/v1/jobs/{job_id}/cancel") as response:
+                assert response.status == 200
+            follower = await submit(session, run_request(FLIPPED))
+            job = await ended(session, f"/api/v1/jobs/{follower}")
+            assert job["status"] == "completed"
+            job = await get(session, f"/api/v1/jobs/{job_id}")
+            assert job["status"] == "cancelled"
+            ledger = await get(session, "/_ledger")
+    assert [entry["job_id"] for entry in ledger["executions"]] == [follower]
 
 
 async def test_a_deleted_job_is_gone(local_service: LocalService) -> None:

@@ -70,41 +70,48 @@ def allowed(probabilities: np.ndarray) -> float:
     return float(np.percentile([distance(s, probabilities) for s in samples], 99.9))
 
 
+def ran(files: list[Path], service: str, token: str) -> dict[str, dict[str, int]]:
+    """What `qawait run` counts, by the name of the file."""
+    command = [
+        *(sys.executable, "-m", "qawait", "run"),
+        *(str(path) for path in files),
+        *("--shots", str(SHOTS), "--measure-all", "--json"),
+        *("--service", service),
+    ]
+    environment = {**os.environ, "QAWAIT_TOKEN": token}
+    process = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment
+    )
+    assert process.returncode == 0, process.stderr
+    circuits = json.loads(process.stdout)["circuits"]
+    return {circuit["label"]: circuit["counts"] for circuit in circuits}
+
+
+def too_far(path: Path, counts: dict[str, int]) -> bool:
+    probabilities = ideal(path)
+    outcomes = sorted(set(probabilities) | set(counts))
+    seen = np.array([counts.get(o, 0) for o in outcomes])
+    truth = np.array([probabilities.get(o, 0.0) for o in outcomes])
+    assert seen.sum() == SHOTS
+    # a single outcome leaves no room for chance, only for rounding
+    return distance(seen, truth) > allowed(truth / truth.sum()) + 1e-9
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("where", ["iqm", "qoro"])
 def test_fifty_circuits_come_back_with_the_ideal_distribution(
     seeded_service: LocalService, files: list[Path], where: str
 ):
-    address = {
-        "iqm": f"iqm:{seeded_service.url}",
-        "qoro": f"qoro:{seeded_service.url}/api",
-    }
-    command = [
-        *(sys.executable, "-m", "qawait", "run"),
-        *(str(path) for path in files),
-        *("--shots", str(SHOTS), "--measure-all", "--json"),
-        *("--service", address[where]),
-    ]
-    ran = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "QAWAIT_TOKEN": seeded_service.token},
-    )
-    assert ran.returncode == 0, ran.stderr
-    circuits = {c["label"]: c for c in json.loads(ran.stdout)["circuits"]}
-    assert len(circuits) == 50
-
-    wrong: list[str] = []
-    for path in files:
-        probabilities = ideal(path)
-        counts = circuits[path.stem]["counts"]
-        outcomes = sorted(set(probabilities) | set(counts))
-        seen = np.array([counts.get(o, 0) for o in outcomes])
-        truth = np.array([probabilities.get(o, 0.0) for o in outcomes])
-        assert seen.sum() == SHOTS
-        found, limit = distance(seen, truth), allowed(truth / truth.sum())
-        if found > limit:
-            wrong.append(f"{path.stem}: {found:.4f} > {limit:.4f}")
-    assert wrong == [], f"seed {SEED}"
+    """One in 200 correct samples exceeds the bound by chance, so what does is drawn
+    once more: a wrong circuit exceeds it again, a correct one in 1 of 40,000 runs.
+    """
+    url, token = seeded_service.url, seeded_service.token
+    service = {"iqm": f"iqm:{url}", "qoro": f"qoro:{url}/api"}[where]
+    first = ran(files, service, token)
+    assert len(first) == 50
+    again = [path for path in files if too_far(path, first[path.stem])]
+    assert len(again) <= 3, f"seed {SEED}: {[path.stem for path in again]}"
+    if again:
+        second = ran(again, service, token)
+        wrong = [path.stem for path in again if too_far(path, second[path.stem])]
+        assert wrong == [], f"seed {SEED}"

@@ -10,7 +10,7 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from qawait.errors import ProtocolError, ResponseTooLarge
-from qawait.measurements import Histogram, decode_histogram, encode_histogram
+from qawait.histograms import Histogram, decode_histogram, encode_histogram
 from qawait.packing import pack, tally, unpack
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qawait.errors import ProtocolError
-from qawait.measurements import Histogram
+from qawait.histograms import Histogram
 from qawait.model import Answer, CircuitRecord, End, Manifest, State, Submission, Target
 from qawait.qoro import Circuit, ExecutionConfig, Options, Simulator, serving
 from qawait.qoro.dialect import DIALECT, read_execution_config, set_execution_config

@@ -7,6 +7,7 @@ what is compiled from running.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from bisect import bisect_left, insort
@@ -76,10 +77,8 @@ class Engine:
         """Tickets of jobs that do not run yet, ascending."""
         self._workers = CapacityLimiter(options.workers)
         self._unlimited = CapacityLimiter(math.inf)
-        sender, receiver = anyio.create_memory_object_stream[_Live](math.inf)
-        self._received, self._to_compile = sender, receiver
-        sender, receiver = anyio.create_memory_object_stream[_Live](math.inf)
-        self._compiled, self._to_run = sender, receiver
+        self._to_compile: asyncio.Queue[_Live] = asyncio.Queue()
+        self._to_run: asyncio.Queue[_Live] = asyncio.Queue()
 
     @property
     def is_instant(self) -> bool:
@@ -230,7 +229,7 @@ class Engine:
         # An open job takes its place in the queue only when it is complete.
         live.ticket = next(self._tickets)
         insort(self._waiting, live.ticket)
-        self._received.send_nowait(live)
+        self._to_compile.put_nowait(live)
 
     def _end_at_once(self, job: Job) -> None:
         for stage in (Stage.COMPILING, Stage.COMPILED, Stage.RUNNING, Stage.READY):
@@ -254,7 +253,8 @@ class Engine:
             del self._waiting[place]
 
     async def _compile_jobs(self) -> None:
-        async for live in self._to_compile:
+        while True:
+            live = await self._to_compile.get()
             job = live.job
             if job.stage.is_terminal:
                 continue
@@ -263,10 +263,11 @@ class Engine:
                 await self._in_worker(live, KINDS[job.kind].compile)
             if not job.stage.is_terminal:
                 job.enter(Stage.COMPILED)
-                self._compiled.send_nowait(live)
+                self._to_run.put_nowait(live)
 
     async def _run_jobs(self) -> None:
-        async for live in self._to_run:
+        while True:
+            live = await self._to_run.get()
             job = live.job
             if job.stage.is_terminal:
                 continue

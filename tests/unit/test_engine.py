@@ -1,0 +1,118 @@
+"""What the engine does when things happen at the same time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import anyio
+
+from qawait.local.engine import Engine
+from qawait.local.jobs import Job, Moment, Stage, now
+from qawait.local.ledger import Ledger
+from qawait.local.options import ServeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SlowStore:
+    """Keeps nothing; writing down an end takes until `writable` is set."""
+
+    def __init__(self) -> None:
+        self.writing = anyio.Event()
+        self.writable = anyio.Event()
+        self.written: list[Stage] = []
+
+    async def in_progress(self) -> list[Job]:
+        return []
+
+    async def parts(self, job_id: str) -> tuple[bytes, ...]:
+        return ()
+
+    async def add(self, job: Job, bodies: Sequence[bytes]) -> None:
+        pass
+
+    async def update(self, job: Job, **changes: object) -> None:
+        self.written.append(job.stage)
+        if job.stage is Stage.READY:
+            self.writing.set()
+            await self.writable.wait()
+
+
+def _job(stage: Stage = Stage.RECEIVED) -> Job:
+    return Job(
+        id=str(uuid4()),
+        kind="iqm",
+        dialect="iqm-v1",
+        target="square20",
+        circuits=1,
+        shots=1,
+        timeline=[Moment(stage, now())],
+    )
+
+
+async def test_a_job_aborted_while_its_end_is_written_stays_aborted() -> None:
+    store = SlowStore()
+    engine = Engine(store, Ledger(), ServeOptions(null=True, service_time=0.0))  # type: ignore[arg-type]
+    job = _job()
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        await engine.submit(job, [b"{}"])
+        with anyio.fail_after(10):
+            await store.writing.wait()
+        assert job.stage is Stage.RUNNING
+        assert await engine.cancel(job)
+        store.writable.set()
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert job.stage is Stage.ABORTED
+    # The store is asked in order, so what it keeps is the abort.
+    assert store.written == [Stage.READY, Stage.ABORTED]
+    assert not await engine.cancel(job)
+
+
+async def test_a_job_is_ready_only_when_its_results_are_written() -> None:
+    store = SlowStore()
+    engine = Engine(store, Ledger(), ServeOptions(null=True, service_time=0.0))  # type: ignore[arg-type]
+    job = _job()
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        await engine.submit(job, [b"{}"])
+        with anyio.fail_after(10):
+            await store.writing.wait()
+        assert job.stage is Stage.RUNNING
+        store.writable.set()
+        await anyio.wait_all_tasks_blocked()
+        assert job.stage is Stage.READY
+        group.cancel_scope.cancel()
+    assert [moment.stage for moment in job.timeline] == [
+        Stage.RECEIVED,
+        Stage.COMPILING,
+        Stage.COMPILED,
+        Stage.RUNNING,
+        Stage.READY,
+    ]
+
+
+async def test_an_open_job_takes_its_place_in_the_queue_when_it_is_complete() -> None:
+    options = ServeOptions(null=True, service_time=3600.0)
+    store = SlowStore()
+    engine = Engine(store, Ledger(), options)  # type: ignore[arg-type]
+    unfinished, running, waiting = _job(Stage.OPEN), _job(), _job()
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        await engine.submit(unfinished, [b"{}"])
+        assert (engine.queue_length, engine.jobs_ahead(unfinished)) == (0, None)
+        await engine.submit(running, [b"{}"])
+        await anyio.wait_all_tasks_blocked()
+        await engine.submit(waiting, [b"{}"])
+        await engine.append(unfinished, b"{}", finished=True)
+        await anyio.wait_all_tasks_blocked()
+        assert running.stage is Stage.RUNNING
+        assert [engine.jobs_ahead(job) for job in (running, waiting, unfinished)] == [
+            None,
+            0,
+            1,
+        ]
+        group.cancel_scope.cancel()
