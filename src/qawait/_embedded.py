@@ -55,7 +55,8 @@ async def embedded(store: str | Path | None) -> AsyncGenerator[IQMService, None]
     if importlib.util.find_spec("qiskit_aer") is None:
         raise MissingExtra("the local service", "local")
     where = ["--private-store"] if store is None else ["--store", str(store)]
-    command = [sys.executable, "-m", "qawait.local", "--port", "0", "--json"]
+    # -P: a module that lies about in the working directory is not for the service
+    command = [sys.executable, "-P", "-m", "qawait.local", "--port", "0", "--json"]
     process = await anyio.open_process(
         [*command, "--follow-stdin", *where], stdin=PIPE, stdout=PIPE, stderr=None
     )

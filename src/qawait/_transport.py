@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from random import Random
+from socket import gaierror
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -437,6 +439,13 @@ class Transport:
         return b"".join(chunks)
 
 
+def _reason(error: OSError) -> str:
+    """Why there is no connection, in the system's words and without the address."""
+    if isinstance(error, gaierror):
+        return "no such host"
+    return os.strerror(error.errno) if error.errno else "it failed"
+
+
 def _translated(
     error: Exception, root: URL, *, sent: bool
 ) -> TransportError | ProtocolError | ConfigurationError:
@@ -448,7 +457,7 @@ def _translated(
         case aiohttp.ClientHttpProxyError():
             return ConnectFailed(f"the proxy refused a connection to {where}")
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or "no such host"
+            reason = _reason(error.os_error)
             return ConnectFailed(f"no connection to {where}: {reason}")
         case aiohttp.ConnectionTimeoutError():
             return ConnectFailed(f"no connection to {where} in time")

@@ -45,7 +45,7 @@ def running(
 ) -> Iterator[LocalService]:
     """Runs a service until the block ends."""
     where = ["--private-store"] if store is None else ["--store", store]
-    command = [sys.executable, "-m", "qawait.local", "--port", "0", "--json"]
+    command = [sys.executable, "-P", "-m", "qawait.local", "--port", "0", "--json"]
     with subprocess.Popen(
         [*command, "--follow-stdin", *where, *arguments],
         stdin=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -361,6 +362,16 @@ async def test_the_embedded_service_needs_no_account_and_reads_no_environment(
         assert client.target.name == "square20"
         result = await (await client.submit(asymmetric(), shots=12))
         assert result[0].counts() == {"001": 12}
+
+
+async def test_a_module_in_the_working_directory_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "html.py").write_text("raise SystemExit('not the real one')")
+    monkeypatch.chdir(tmp_path)
+    async with qawait.connect() as client:
+        result = await (await client.submit(asymmetric(), shots=2))
+        assert result[0].counts() == {"001": 2}
 
 
 async def test_the_embedded_service_keeps_its_jobs_where_it_is_told(tmp_path: Any):

@@ -284,8 +284,10 @@ async def test_a_refused_connection_delivers_nothing():
     async with answering(lambda r, n: reply()) as server:
         gone = server.url
     async with transport(gone) as t:
-        with pytest.raises(errors.ConnectFailed, match=r"127\.0\.0\.1") as caught:
+        with pytest.raises(errors.ConnectFailed) as caught:
             await t.send(POST)
+        address = gone.removeprefix("http://")
+        assert str(caught.value) == f"no connection to {address}: Connection refused"
         assert not caught.value.sent
 
 

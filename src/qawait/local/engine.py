@@ -27,7 +27,7 @@ from anyio import (
 )
 from msgspec.structs import replace
 
-from qawait.errors import Error
+from qawait.errors import ConfigurationError, Error
 from qawait.local.jobs import Job, Moment, Stage, now
 from qawait.local.work import KINDS, Produced, Work, call, warm_up
 
@@ -46,6 +46,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_WARM_UP = 60.0
+"""Seconds for a simulator process to start; it takes one or two."""
 _REMEMBERED = 10_000
 """Jobs that have ended and are still answered for without reading the store."""
 
@@ -200,7 +202,16 @@ class Engine:
             task_status.started()
 
     async def _warm(self) -> None:
-        await to_process.run_sync(warm_up, cancellable=True, limiter=self._unlimited)
+        try:
+            with anyio.fail_after(_WARM_UP):
+                await to_process.run_sync(
+                    warm_up, cancellable=True, limiter=self._unlimited
+                )
+        except (TimeoutError, BrokenWorkerProcess):
+            raise ConfigurationError(
+                "a simulator process does not start: is Qiskit Aer installed as it "
+                "should be? try `python -c 'import qiskit_aer'`"
+            ) from None
 
     def _record(self, job: Job, bodies: Sequence[bytes]) -> None:
         self._ledger.submission(

@@ -44,7 +44,20 @@ def serve(options: ServeOptions) -> None:
     Raises:
         ConfigurationError: The port is taken, or the store cannot be used.
     """
-    anyio.run(_serve, options)
+    # inherited by the workers, which would else look for modules where they are started
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        anyio.run(_serve, options)
+    except ExceptionGroup as group:
+        faults, others = group.split(ConfigurationError)
+        if faults is None or others is not None:
+            raise
+        raise _first(faults) from None
+
+
+def _first(group: ExceptionGroup[ConfigurationError]) -> ConfigurationError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 async def _serve(options: ServeOptions) -> None:
