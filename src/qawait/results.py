@@ -229,8 +229,15 @@ class Result(Sequence[CircuitResult]):
             KeyError: No circuit has this label.
             AmbiguousLabel: Several circuits have it; use the index.
         """
-        if not isinstance(which, str):
+        if isinstance(which, slice):
             return self._circuits[which]
+        if not isinstance(which, str):
+            try:
+                return self._circuits[which]
+            except IndexError:
+                raise IndexError(
+                    f"no circuit {which}: the job has {_circuits(len(self))}"
+                ) from None
         found = [n for n, circuit in enumerate(self) if circuit.label == which]
         if len(found) > 1:
             places = ", ".join(map(str, found[:10]))
@@ -257,12 +264,16 @@ class Result(Sequence[CircuitResult]):
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     def __repr__(self) -> str:
-        about = [f"job {self.job_id}", f"{len(self)} circuits", self.kind]
+        about = [f"job {self.job_id}", _circuits(len(self)), self.kind]
         if self.target is not None:
             about.append(self.target)
         if self.simulated:
             about.append("simulated")
         return f"Result({', '.join(about)})"
+
+
+def _circuits(number: int) -> str:
+    return f"{number} circuit" if number == 1 else f"{number} circuits"
 
 
 def _with_manifest(about: dict[str, Any], manifest: Manifest | None) -> dict[str, Any]:

@@ -658,7 +658,7 @@ def test_a_result_is_a_sequence_of_circuits():
 
 def test_what_is_not_in_a_result_is_named():
     result = two_circuits()
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="no circuit"):
         result[99]
     with pytest.raises(KeyError, match="label 'third'; there are: first, second"):
         result["third"]
