@@ -158,6 +158,16 @@ class Poller:
             await self._fetch(followed, followed.ended)
         except Error as error:
             self._met(followed, error)
+        except Exception as error:
+            # a fault of ours must end one wait and not all of them
+            log.exception("job %s: the answer could not be read", followed.job.id)
+            self._settle(
+                followed,
+                ProtocolError(
+                    f"job {followed.job.id}: the answer could not be read "
+                    f"({type(error).__name__})"
+                ),
+            )
 
     def _observe(self, followed: _Followed, status: Status) -> bool:
         if status.state is None and status.end is None:

@@ -121,6 +121,8 @@ class Client:
             await self._opened.wait()
         except BaseException:
             self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._task])
             raise
         if self._failure is not None:
             failure, self._failure = self._failure, None

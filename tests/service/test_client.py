@@ -14,7 +14,7 @@ from qiskit import QuantumCircuit
 import qawait
 from qawait import IQMService, QoroService, State, errors
 from qawait.iqm import Circuit, Instruction
-from tests.fault_server import answering, reply
+from tests.fault_server import Hang, Request, answering, reply
 from tests.service.running import LocalService, running
 
 NOBODYS = "b546eb76-7d20-45bf-82e2-45ba77a38ecc"
@@ -273,6 +273,21 @@ async def test_a_client_is_opened_in_one_task_and_closed_in_another(service: Any
     await asyncio.create_task(client.close())
     await client.close()
     assert "closed" in repr(client)
+
+
+async def test_opening_can_be_given_up():
+    """A service that never answers does not keep a cancelled `connect` waiting."""
+
+    def hang(request: Request, number: int) -> bytes:
+        raise Hang
+
+    async with answering(hang) as server:
+        before = asyncio.all_tasks()
+        with anyio.move_on_after(0.1) as scope:
+            await qawait.open(IQMService(server.url, token="t"))
+        assert scope.cancelled_caught
+        left = {t.get_name() for t in asyncio.all_tasks() - before}
+        assert "qawait client" not in left
 
 
 async def test_a_failed_job_tells_the_services_reason(local_service: LocalService):

@@ -23,6 +23,7 @@ from qawait.errors import (
     JobFailed,
     JobMissing,
     NotFound,
+    ProtocolError,
     RateLimited,
     ResponseError,
     ResultGone,
@@ -219,6 +220,21 @@ async def test_unreadable_answers_in_between_are_forgiven():
     service = FakeService(lambda job_id, now: next(turns, READY))
     async with following(service, j):
         assert await j == RESULT
+
+
+async def test_a_fault_of_ours_ends_one_wait_and_not_all(
+    caplog: pytest.LogCaptureFixture,
+):
+    def say(job_id: str, now: float) -> Said:
+        if job_id == "odd":
+            raise ZeroDivisionError
+        return READY if now > 5 else PENDING
+
+    odd, good = job("odd"), job("good")
+    async with following(FakeService(say), odd, good):
+        with pytest.raises(ProtocolError, match="ZeroDivisionError"):
+            await odd
+        assert await good == RESULT
 
 
 async def test_an_unknown_word_is_in_progress_and_warned_of_once(
