@@ -24,6 +24,7 @@ from qawait.model import (
     Call,
     Delivery,
     Dialect,
+    End,
     Exchange,
     Manifest,
     State,
@@ -122,10 +123,17 @@ class Service:
         return [answers[place] for place in range(len(calls))]
 
     async def status(self, job_id: str, *, repeat: bool = False) -> Status:
-        """Ask how a job stands; `repeat` asks again where the question failed."""
+        """Ask how a job stands; `repeat` asks again where the question failed.
+
+        A job that ended without a result is asked about further where its service tells
+        the reason and the steps apart.
+        """
         call = self.dialect.status(checked_id(job_id))
         ask = self._transport.ask if repeat else self._transport.send
-        return self.dialect.read_status(await ask(call))
+        status = self.dialect.read_status(await ask(call))
+        if self.dialect.ending is None or status.end in (None, End.READY):
+            return status
+        return await self.exchange(self.dialect.ending(job_id, status))
 
     async def result(self, job_id: str, status: Status, manifest: Manifest) -> Result:
         """Fetch and decode the result of a job that is ready."""
@@ -212,6 +220,8 @@ class Service:
             except _AbandonedJob as abandoned:
                 fresh_jobs += 1
                 if fresh_jobs >= _FRESH_JOBS:
+                    # none of these jobs was finished, so none of them ever runs
+                    self._journal.outcome(submission_id, Delivery.NOT_DELIVERED)
                     raise abandoned.error from None
                 continue
             self._journal.outcome(submission_id, Delivery.ACCEPTED, job_id)
@@ -220,21 +230,22 @@ class Service:
     async def release(self, opened: Opened, submission_id: str) -> None:
         """Send the upload that was held back."""
         if opened.held is not None:
-            await self._change(opened.held, submission_id, opened.job_id)
+            await self._finish(opened.held, submission_id, opened.job_id)
+            self._journal.outcome(submission_id, Delivery.ACCEPTED, opened.job_id)
 
     async def _open(self, call: Call, submission_id: str) -> str:
-        attempts = _FRESH_JOBS if self.dialect.two_phases else 1
-        for attempt in range(1, attempts + 1):
-            try:
-                answer = await self._change(call, submission_id, None)
-                job_id = self._read_opened(answer, submission_id)
-            except SubmissionUncertain:
-                # an empty job costs nothing, so opening another one is harmless
-                if attempt == attempts:
-                    raise
-            else:
-                return job_id
-        raise AssertionError("unreachable")
+        if not call.repeatable:
+            answer = await self._change(call, submission_id, None)
+            return self._read_opened(answer, submission_id)
+        # an empty job never runs, so opening one too many costs nothing, and what
+        # went wrong is an ordinary error: there is nothing to be uncertain about
+        try:
+            return self.dialect.read_opened(await self._transport.ask(call))
+        except (ResponseError, TransportError, ProtocolError) as error:
+            if delivery_of(error) is Delivery.REJECTED:
+                raise self._ended(error, submission_id, None) from _cause(error)
+            self._journal.outcome(submission_id, Delivery.NOT_DELIVERED)
+            raise
 
     def _read_opened(self, answer: Answer, submission_id: str) -> str:
         try:
@@ -257,19 +268,31 @@ class Service:
             following = next(uploads, None)
             if following is None and hold:
                 return call
+            if following is None:
+                await self._finish(call, submission_id, job_id)
+                return None
             try:
-                await self._change(call, submission_id, job_id)
-            except SubmissionUncertain as error:
-                if following is not None:
+                await self._deliver(call, submission_id)
+            except (ResponseError, TransportError, ProtocolError) as error:
+                if delivery_of(error) is Delivery.UNKNOWN:
                     # it is never finished, so even a late arrival runs nothing
                     raise _AbandonedJob(error) from None
-                if not await self._started(job_id):
-                    raise
-            except SubmissionRejected:
-                await self._cancel_quietly(job_id)
-                raise
+                if delivery_of(error) is Delivery.REJECTED:
+                    await self._cancel_quietly(job_id)
+                raise self._ended(error, submission_id, job_id) from _cause(error)
             call = following
         return None
+
+    async def _finish(self, call: Call, submission_id: str, job_id: str) -> None:
+        """Send the upload with which a job starts; a lost answer may mean that it has."""
+        try:
+            await self._change(call, submission_id, job_id)
+        except SubmissionUncertain:
+            if not await self._started(job_id):
+                raise
+        except SubmissionRejected:
+            await self._cancel_quietly(job_id)
+            raise
 
     async def _started(self, job_id: str) -> bool:
         """Whether a job runs although the answer to its last upload was lost."""
@@ -289,7 +312,18 @@ class Service:
     async def _change(
         self, call: Call, submission_id: str, job_id: str | None
     ) -> Answer:
-        """Send what must take effect at most once; again only if it had no effect."""
+        """Send what must take effect at most once, and write down what is known."""
+        try:
+            return await self._deliver(call, submission_id)
+        except (ResponseError, TransportError, ProtocolError) as error:
+            raise self._ended(error, submission_id, job_id) from _cause(error)
+        except BaseException as error:
+            # cancelled, or stopped by the journal: the server may be at work
+            self._journal.outcome(submission_id, delivery_of(error), job_id)
+            raise
+
+    async def _deliver(self, call: Call, submission_id: str) -> Answer:
+        """Send a call, and again only if it certainly had no effect."""
         attempt = 0
         while True:
             attempt += 1
@@ -298,26 +332,25 @@ class Service:
                     call, before_body=lambda: self._journal.sending(submission_id)
                 )
             except (ResponseError, TransportError, ProtocolError) as error:
-                delivery = delivery_of(error)
-                again = delivery is Delivery.NOT_DELIVERED or isinstance(
-                    error, RateLimited
+                harmless = isinstance(error, RateLimited) or (
+                    delivery_of(error) is Delivery.NOT_DELIVERED
                 )
-                if again and await self._transport.wait_to_repeat(error, call, attempt):
-                    continue
-                self._journal.outcome(submission_id, delivery, job_id)
-                raise _submission_error(
-                    error, delivery, submission_id, job_id
-                ) from _cause(error)
-            except BaseException as error:
-                # cancelled, or stopped by the journal: the server may be at work
-                self._journal.outcome(submission_id, delivery_of(error), job_id)
-                raise
+                if not harmless or not await self._transport.wait_to_repeat(
+                    error, call, attempt
+                ):
+                    raise
+
+    def _ended(self, error: Error, submission_id: str, job_id: str | None) -> Error:
+        """Write down how a submission ended, and give the error that says so."""
+        delivery = delivery_of(error)
+        self._journal.outcome(submission_id, delivery, job_id)
+        return _submission_error(error, delivery, submission_id, job_id)
 
 
 class _AbandonedJob(Exception):
     """An upload is uncertain, and leaving its job unfinished makes it harmless."""
 
-    def __init__(self, error: SubmissionUncertain) -> None:
+    def __init__(self, error: Error) -> None:
         super().__init__(error)
         self.error = error
 

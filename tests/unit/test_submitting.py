@@ -217,6 +217,51 @@ async def test_an_empty_job_that_may_exist_is_simply_opened_again():
         assert journal.entries["s-1"].delivery is A
 
 
+async def test_a_job_that_cannot_be_opened_is_no_uncertain_submission():
+    """An empty job never runs: what went wrong is an ordinary error."""
+    async with serving(reset, QORO) as (service, server, journal):
+        with pytest.raises(errors.TransportError):
+            await service.submit(QASM, "s-1")
+        assert paths(server) == ["POST /job/init/"] * 2
+        assert journal.entries["s-1"].delivery is N
+
+
+async def test_a_job_that_may_not_be_opened_is_refused():
+    said = reply(402, '{"detail": "no credits"}')
+    async with serving(lambda r, n: said, QORO) as (service, server, journal):
+        with pytest.raises(errors.SubmissionRejected, match="no credits"):
+            await service.submit(QASM, "s-1")
+        assert paths(server) == ["POST /job/init/"]
+        assert journal.entries["s-1"].delivery is R
+
+
+async def test_a_release_whose_answer_is_lost_is_adopted_if_the_job_runs():
+    def say(request: Request, number: int) -> bytes:
+        if request.path.endswith("add_circuits/"):
+            raise Reset
+        if request.path.endswith("status/"):
+            return reply(200, '{"status": "RUNNING"}')
+        return INIT
+
+    async with serving(say, QORO) as (service, _, journal):
+        opened = await service.submit(QASM, "s-1", hold=True)
+        await service.release(opened, "s-1")
+        assert journal.entries["s-1"].delivery is A
+
+
+async def test_a_refused_release_cancels_its_job():
+    def say(request: Request, number: int) -> bytes:
+        if request.path.endswith("add_circuits/"):
+            return reply(400, '{"error": "too wide"}')
+        return INIT if request.path == "/job/init/" else OK
+
+    async with serving(say, QORO) as (service, server, _):
+        opened = await service.submit(QASM, "s-1", hold=True)
+        with pytest.raises(errors.SubmissionRejected, match="too wide"):
+            await service.release(opened, "s-1")
+        assert paths(server)[-1] == "POST /job/ID/cancel/"
+
+
 async def test_a_lost_final_upload_is_adopted_if_the_job_runs():
     def say(request: Request, number: int) -> bytes:
         if request.path.endswith("add_circuits/"):
@@ -278,6 +323,20 @@ async def test_a_lost_upload_before_the_last_leaves_its_job_unfinished_for_a_new
         assert (await service.submit(big(4), "s-1")).job_id == "job-1"
         final = [r.path for r in server.requests if b'"finalized":"true"' in r.body]
         assert final == ["/job/job-1/add_circuits/"]
+
+
+async def test_uploads_that_break_off_again_and_again_leave_nothing_that_runs():
+    def say(request: Request, number: int) -> bytes:
+        if request.path == "/job/init/":
+            return INIT
+        raise Reset
+
+    async with serving(say, QORO) as (service, server, journal):
+        with pytest.raises(errors.TransportError):
+            await service.submit(big(4), "s-1")
+        assert paths(server).count("POST /job/init/") == 3
+        assert not any(b'"finalized":"true"' in r.body for r in server.requests)
+        assert journal.entries["s-1"].delivery is N
 
 
 async def test_a_held_job_runs_only_after_its_release():
