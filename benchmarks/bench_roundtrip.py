@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.conformance.environments import vendor_python
+from tests.conformance.service import ledger
 from tests.service.running import running
-from tests.vendor.environments import vendor_python
-from tests.vendor.service import ledger
 
 from benchmarks import harness
 

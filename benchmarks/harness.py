@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.vendor.service import clean_environment
+from tests.conformance.service import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

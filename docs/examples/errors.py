@@ -3,7 +3,7 @@
 import asyncio
 
 import qawait
-from qawait.iqm import Circuit, Instruction
+from qawait.iqm import Circuit, Instruction, Options
 
 UNMEASURED = """
 OPENQASM 2.0;
@@ -12,14 +12,15 @@ qreg q[1];
 h q[0];
 """
 
-# QB1 and QB20 are not neighbours, and compile=False sends the circuit as it is
-IMPOSSIBLE = Circuit(
-    "far apart",
+# after a second no qubit remembers anything, and the options ask the service to check
+SLOW = Circuit(
+    "slow",
     (
-        Instruction("cz", ("QB1", "QB20")),
-        Instruction("measure", ("QB1", "QB20"), {"key": "m"}),
+        Instruction("delay", ("QB1",), {"duration": 1.0}),
+        Instruction("measure", ("QB1",), {"key": "m"}),
     ),
 )
+CHECKED = Options(max_circuit_duration_over_t2=1.0)
 
 
 async def main() -> None:
@@ -31,7 +32,7 @@ async def main() -> None:
             print("refused:", error.circuit, "-", error.reason)
 
         # after the service has accepted the job
-        job = await client.submit(IMPOSSIBLE, compile=False)
+        job = await client.submit(SLOW, options=CHECKED)
         try:
             await job
         except qawait.JobFailed as error:
@@ -57,7 +58,7 @@ asyncio.run(main())
 
 # prints:
 # refused: lonely - measures nothing: add measurements, or ask for all qubits ...
-# failed: True - circuit far apart: instruction 0 (cz on QB1, QB20): ...
+# failed: True - circuit slow: its delays take 1 s, ...
 # missing: 00000000-0000-4000-8000-000000000000
 # too slow
 # 100000

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from qawait.errors import ConfigurationError
 from qawait.iqm.options import Options as IQMOptions
+from qawait.iqm.validation import Machine, check, check_mapping
 from qawait.model import CircuitRecord, Dialect, Manifest, Submission, Target
 from qawait.qoro.options import Options as QoroOptions
 
@@ -15,18 +16,24 @@ if TYPE_CHECKING:
     from qawait.circuits import Compiled
     from qawait.iqm.architecture import DynamicQuantumArchitecture
     from qawait.qoro.execution_config import ExecutionConfig
+    from qawait.qoro.observables import Observables
+    from qawait.qoro.template import Template
 
-__all__ = ["Options", "batch", "check_shots", "options_for", "prepare", "prepare_as_is"]
+__all__ = [
+    "Options",
+    "batch",
+    "calibration_of",
+    "check_native",
+    "is_unchecked",
+    "options_for",
+    "pinned_to",
+    "prepare",
+    "prepare_as_is",
+]
 
 Options = IQMOptions | QoroOptions
 
 _KINDS: dict[str, type[Options]] = {"iqm": IQMOptions, "qoro": QoroOptions}
-
-
-def check_shots(shots: Any) -> None:
-    """Raise ConfigurationError unless this is a number of shots."""
-    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
-        raise ConfigurationError(f"shots must be a positive integer, not {shots!r}")
 
 
 def options_for(
@@ -60,7 +67,8 @@ def options_for(
                 "execution_config is for Qoro; an IQM service takes options"
             )
         return options
-    merged = default
+    # What came after it stands in its place; given together they are refused.
+    merged = default if options.execution_config or not options.is_configured else None
     for own in (options.execution_config, config):
         if own is not None:
             merged = own if merged is None else merged.override(own)
@@ -71,7 +79,7 @@ def prepare(
     circuits: Any,
     architecture: DynamicQuantumArchitecture | None,
     target: Target,
-    measure_all: bool,
+    measure_all: bool | None,
     seed: int,
     optimization_level: int,
 ) -> list[Compiled]:
@@ -89,11 +97,89 @@ def prepare(
     )
 
 
-def prepare_as_is(circuits: Any, dialect: Dialect) -> list[Compiled]:
+def prepare_as_is(
+    circuits: Any, dialect: Dialect, measure_all: bool | None
+) -> list[Compiled]:
     """Read circuits and leave them as they are; meant for a thread."""
     from qawait import circuits as preparing
 
-    return preparing.as_is(circuits, native=dialect.architecture is not None)
+    native = dialect.architecture is not None
+    return preparing.as_is(circuits, native=native, measure_all=measure_all)
+
+
+def calibration_of(prepared: list[Compiled], options: Options) -> str | None:
+    """The calibration set that a job is to run on; None is the current one.
+
+    Raises:
+        ConfigurationError: The circuits were compiled for different calibration sets.
+    """
+    calibrations = {circuit.calibration_set_id for circuit in prepared} - {None}
+    if len(calibrations) > 1:
+        raise ConfigurationError(
+            "the circuits of one job were compiled for different calibration sets; "
+            "compile them again, or submit them apart"
+        )
+    asked = options.calibration_set_id if isinstance(options, IQMOptions) else None
+    return asked or next(iter(calibrations), None)
+
+
+def is_unchecked(prepared: list[Compiled], options: Options) -> bool:
+    """Whether native circuits are still to be held against the machine."""
+    if not isinstance(options, IQMOptions):
+        return False
+    pinned = calibration_of(prepared, options)
+    return options.qubit_mapping is not None or any(
+        circuit.calibration_set_id is None or circuit.calibration_set_id != pinned
+        for circuit in prepared
+    )
+
+
+def check_native(
+    prepared: list[Compiled],
+    architecture: DynamicQuantumArchitecture | None,
+    options: Options,
+) -> None:
+    """Hold native circuits against a machine; meant for a thread.
+
+    What was compiled for the same calibration set, and is not mapped, is right already.
+
+    Raises:
+        CircuitError: One circuit cannot run there.
+        ConfigurationError: Several cannot, each named on a line of its own; or the
+            qubit mapping names what the machine has not.
+    """
+    from qawait.circuits.batch import for_each
+
+    if architecture is None or not isinstance(options, IQMOptions):
+        return
+    machine, mapping = Machine.of(architecture), options.qubit_mapping
+    if mapping is not None:
+        check_mapping(mapping, machine)
+
+    def held_against(circuit: Compiled) -> None:
+        here = circuit.calibration_set_id == architecture.calibration_set_id
+        if mapping is not None or not here:
+            check(
+                circuit.circuit,
+                origin=circuit.label,
+                machine=machine,
+                qubit_mapping=mapping,
+                move_validation_mode=options.move_validation_mode,
+            )
+
+    for_each(prepared, held_against)
+
+
+def pinned_to(
+    architecture: DynamicQuantumArchitecture | None, options: Options
+) -> Options:
+    """Options that name the calibration set which circuits were held against.
+
+    The current one may change before they run, and what was checked would be no more.
+    """
+    if architecture is None or not isinstance(options, IQMOptions):
+        return options
+    return replace(options, calibration_set_id=architecture.calibration_set_id)
 
 
 def batch(
@@ -103,41 +189,60 @@ def batch(
     target: Target,
     tag: str | None,
     options: Options,
+    shots_each: tuple[int, ...] = (),
+    observables: Observables | None = None,
+    template: Template | None = None,
 ) -> tuple[Submission, Manifest]:
     """What is sent, and what must be remembered of it to read its result.
 
     Circuits run on the calibration set they were compiled for, unless the options name
     another one.
 
+    Args:
+        prepared: Every circuit that runs.
+        shots: For all of them.
+        target: Where they run.
+        tag: The job's name.
+        options: The service's own.
+        shots_each: Shots of each circuit instead; empty if there is one number.
+        observables: What is computed instead of shots; None where shots are taken.
+        template: What travels in place of the circuits, which then need not be written
+            out; None sends them.
+
     Raises:
         CircuitError: A circuit has parameters without a value.
-        ConfigurationError: The circuits were compiled for different calibration sets.
+        ConfigurationError: The circuits were compiled for different calibration sets,
+            or there are not as many numbers of shots as circuits.
     """
-    calibrations = {circuit.calibration_set_id for circuit in prepared} - {None}
-    if len(calibrations) > 1:
+    if shots_each and len(shots_each) != len(prepared):
         raise ConfigurationError(
-            "the circuits of one job were compiled for different calibration sets; "
-            "compile them again, or submit them apart"
+            f"{len(shots_each)} numbers of shots for {len(prepared)} circuits"
         )
-    pinned = next(iter(calibrations), None)
+    if shots_each and observables is not None:
+        raise ConfigurationError("expectation values take no shots: give no numbers")
+    pinned = calibration_of(prepared, options)
     if isinstance(options, IQMOptions):
-        pinned = options.calibration_set_id or pinned
         options = replace(options, calibration_set_id=pinned)
     submission = Submission(
-        circuits=tuple(circuit.circuit for circuit in prepared),
+        circuits=tuple(circuit.circuit for circuit in prepared)
+        if template is None
+        else (template,),
         shots=shots,
+        shots_each=shots_each,
+        observables=observables,
         target=target,
         tag=tag,
         options=options,
     )
+    asked = shots_each or (None if observables else shots,) * len(prepared)
     records = tuple(
         CircuitRecord(
             label=circuit.label,
-            shots=shots,
+            shots=number,
             layout=circuit.layout,
             qubits=circuit.qubits,
         )
-        for circuit in prepared
+        for circuit, number in zip(prepared, asked, strict=True)
     )
     return submission, Manifest(
         circuits=records,

@@ -21,6 +21,7 @@ from qawait.errors import (
     fresh,
 )
 from qawait.model import Change, End, Manifest, State, Status, Step
+from qawait.wire import shown
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -90,7 +91,8 @@ def error_of_end(status: Status, job_id: str) -> JobError:
         End.GONE: (ResultGone, "it was deleted; it may have run"),
     }
     kind, unexplained = kinds[status.end or End.FAILED]
-    return kind(status.message or unexplained, job_id=job_id, raw=status.raw)
+    said = shown(status.message or "") or unexplained
+    return kind(said, job_id=job_id, raw=status.raw)
 
 
 class Job:

@@ -14,6 +14,7 @@ from qawait._job import error_of_end
 from qawait.errors import (
     AuthenticationError,
     ClientClosed,
+    ConfigurationError,
     Error,
     JobMissing,
     NotFound,
@@ -193,7 +194,7 @@ class Poller:
         """Decide what an error of a question means for its job."""
         job_id = followed.job.id
         match error:
-            case AuthenticationError() | PermissionDenied():
+            case AuthenticationError() | PermissionDenied() | ConfigurationError():
                 self._settle(followed, _about(error, job_id))
             case NotFound():
                 self._missed(followed, error)

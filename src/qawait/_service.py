@@ -65,7 +65,7 @@ def delivery_of(error: BaseException) -> Delivery:
         case ResponseError(status=503):
             spoken = error.recognised or error.retry_after is not None
             return Delivery.REJECTED if spoken else Delivery.UNKNOWN
-        case ResponseError() if error.status < 500:
+        case ResponseError() if error.status < 500 or error.status == 501:
             return Delivery.REJECTED
         case ConfigurationError():
             return Delivery.NOT_DELIVERED

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
-from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
+import time
 from random import Random
 from socket import gaierror
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import aiohttp
 import anyio
@@ -18,18 +16,16 @@ from aiohttp.payload import BytesPayload
 from msgspec import Struct
 from yarl import URL
 
+from qawait._address import checked_root
+from qawait._bearer import Bearer
+from qawait._refusals import error_of
 from qawait._schedule import backoff
 from qawait.errors import (
-    AuthenticationError,
     ConfigurationError,
-    Conflict,
     ConnectFailed,
     Error,
-    NotFound,
-    PermissionDenied,
     ProtocolError,
     RateLimited,
-    RedirectRefused,
     RequestTimeout,
     ResponseError,
     ResponseTooLarge,
@@ -41,14 +37,14 @@ from qawait.errors import (
 from qawait.model import Answer, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from qawait._auth import TokenSource
+    from qawait._auth import Secret, TokenSource
 
-__all__ = ["Limits", "Retry", "Transport", "Usage", "error_of", "retryable"]
+__all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
 
 MiB = 1 << 20
 
@@ -93,7 +89,8 @@ def retryable(error: Exception, call: Call) -> bool:
     A refusal for being too many (429, or a 503 in the service's own words) and a
     failure before the first byte may be repeated always, for nothing happened. What may
     have taken effect is repeated only if the call has the same effect twice. A refused
-    certificate, a refused token and every other clear answer are never repeated.
+    certificate, a refused token, what a service does not do (501) and every other clear
+    answer are never repeated.
     """
     match error:
         case RateLimited():
@@ -104,6 +101,8 @@ def retryable(error: Exception, call: Call) -> bool:
             return True
         case ServiceUnavailable(status=503) if error.recognised:
             return True
+        case ServiceUnavailable(status=501):
+            return False
         case ServiceUnavailable() | TransportError() | ProtocolError():
             return call.repeatable and not isinstance(error, ResponseTooLarge)
         case _:
@@ -148,91 +147,6 @@ def _nothing() -> None:
     pass
 
 
-def error_of(
-    answer: Answer, read_error: Callable[[Answer], str | None]
-) -> ResponseError:
-    """The error that an answer with a status of 300 or more stands for."""
-    status = answer.status
-    said = read_error(answer)
-    message = said if said is not None else _foreign(answer)
-    retry_after = _retry_after(answer.headers)
-    kinds: dict[int, type[ResponseError]] = {
-        401: AuthenticationError,
-        402: PermissionDenied,
-        403: PermissionDenied,
-        404: NotFound,
-        409: Conflict,
-        425: RateLimited,
-        429: RateLimited,
-    }
-    if status < 400:
-        kind: type[ResponseError] = RedirectRefused
-        where = urlsplit(answer.headers.get("location", ""))
-        message = f"redirected to {where.scheme}://{where.netloc}{where.path}"
-    else:
-        kind = kinds.get(status, ServiceUnavailable if status >= 500 else ResponseError)
-    return kind(status, message, retry_after=retry_after, recognised=said is not None)
-
-
-def _foreign(answer: Answer) -> str:
-    """One line about a body that is not in the service's own error shape."""
-    text = answer.body[:4096].decode("utf-8", "replace")
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
-    if title or "<html" in text.lower():
-        name = " ".join(title.group(1).split()) if title else "no title"
-        return f"an HTML page ({name[:80]!r}); is the address right?"
-    line = " ".join(text.split())
-    return line[:200] if line.isprintable() and line else "no explanation"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: a number, or a date measured against the answer's own date."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-        said = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - said).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine, so that plain http is allowed."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def checked_root(url: str) -> URL:
-    """The service's address with a slash at its end.
-
-    Raises:
-        ConfigurationError: It is no http address, holds a password or a query, or is
-            unencrypted and not on this machine.
-    """
-    try:
-        root = URL(url)
-    except ValueError:
-        raise ConfigurationError(f"{url!r} is not an address") from None
-    if root.scheme not in ("http", "https") or not root.host:
-        raise ConfigurationError(f"{url!r} is not an http or https address")
-    if root.user or root.password or root.query_string or root.fragment:
-        raise ConfigurationError(
-            "the address must hold neither a password nor a query; "
-            "give the token separately"
-        )
-    if root.scheme == "http" and not is_loopback(root.host):
-        raise ConfigurationError(
-            f"http://{root.host} would send the token unencrypted; use https"
-        )
-    return root.with_path(root.path.rstrip("/") + "/")
-
-
 class Transport:
     """One service's sessions, deadlines and repeats.
 
@@ -252,10 +166,11 @@ class Transport:
         ca_file: str | Path | None = None,
         random: Random | None = None,
         user_agent: str = "qawait",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.root = checked_root(url)
         self.usage = Usage()
-        self._token = token
+        self._bearer = Bearer(token, clock)
         self._read_error = read_error
         self._limits = limits
         self._retry = retry
@@ -337,35 +252,39 @@ class Transport:
         `before_body` runs right before the first byte leaves; if it raises, nothing is
         sent and its error is raised here.
         """
-        try:
-            return await self._attempt(call, before_body)
-        except AuthenticationError:
-            if not self._token.renew():
-                raise
-            return await self._attempt(call, before_body)
-
-    async def _attempt(self, call: Call, before_body: Callable[[], None]) -> Answer:
-        async with self._turns:
-            await self._pause()
-            body = None
-            if call.body is not None:
-                body = _WatchedBody(
-                    call.body, before_body, content_type=call.content_type
-                )
-            try:
-                answer = await self._exchange(call, body)
-            except (aiohttp.ClientError, OSError) as error:
-                if body is not None and body.refusal is not None:
-                    raise body.refusal from None
-                sent = body.started if body is not None else True
-                # never chained: aiohttp's errors show the Authorization header
-                raise _translated(error, self.root, sent=sent) from None
+        answer, token = await self._attempt(call, before_body)
+        if answer.status == 401 and await self._bearer.renewed(token):
+            # refused before anything came of it, so also a submission is sent again
+            answer, _ = await self._attempt(call, before_body)
         if answer.status >= 300 and answer.status not in call.tolerated:
             error = error_of(answer, self._read_error)
             if isinstance(error, RateLimited):
                 self._hold(error.retry_after)
             raise error
         return answer
+
+    async def _attempt(
+        self, call: Call, before_body: Callable[[], None]
+    ) -> tuple[Answer, Secret | None]:
+        """One request and its answer, whatever it says; and the token that was sent."""
+        async with self._turns:
+            await self._pause()
+            token = await self._bearer.token()
+            body = None
+            if call.body is not None:
+                body = _WatchedBody(
+                    call.body, before_body, content_type=call.content_type
+                )
+            try:
+                return await self._exchange(call, body, token), token
+            except (aiohttp.ClientError, OSError) as error:
+                if body is not None and body.refusal is not None:
+                    failure = body.refusal
+                else:
+                    sent = body.started if body is not None else True
+                    failure = _translated(error, self.root, sent=sent)
+            # neither cause nor context: aiohttp's errors show the Authorization header
+            raise failure
 
     async def _pause(self) -> None:
         """Wait out what the service asked every caller of this account to wait."""
@@ -378,13 +297,10 @@ class Transport:
         if wait <= self._retry.longest_wait:
             self._paused_until = max(self._paused_until, anyio.current_time() + wait)
 
-    async def _exchange(self, call: Call, body: _WatchedBody | None) -> Answer:
-        headers = {"Accept": call.accept}
-        token = self._token.current()
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token.reveal()}"
-        if call.method == "POST":
-            headers["Content-Type"] = call.content_type
+    async def _exchange(
+        self, call: Call, body: _WatchedBody | None, token: Secret | None
+    ) -> Answer:
+        url = self._url(call)
         session = self._writes if call.kind == "submit" else self._reads
         silence = (
             self._limits.submit_silence
@@ -396,9 +312,10 @@ class Transport:
         with anyio.fail_after(self._limits.connect + 2 * silence) as deadline:
             async with session.request(
                 call.method,
-                self._url(call),
+                url,
                 data=body,
-                headers=headers,
+                # never bound to a name, which a traceback with locals would show
+                headers=_headers(call, token),
                 allow_redirects=False,
                 proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(
@@ -437,6 +354,15 @@ class Transport:
                 raise TimeoutError
         self.usage.bytes_received += size
         return b"".join(chunks)
+
+
+def _headers(call: Call, token: Secret | None) -> dict[str, str]:
+    headers = {"Accept": call.accept}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token.reveal()}"
+    if call.method == "POST":
+        headers["Content-Type"] = call.content_type
+    return headers
 
 
 def _reason(error: OSError) -> str:

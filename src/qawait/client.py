@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import uuid
-from contextlib import AsyncExitStack
 from functools import partial
-from random import Random
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from weakref import WeakValueDictionary
 
@@ -15,47 +11,48 @@ import anyio
 import anyio.to_thread
 from msgspec.structs import replace
 
-from qawait import __version__
 from qawait._batch import (
     Options,
     batch,
-    check_shots,
+    calibration_of,
+    check_native,
+    is_unchecked,
     options_for,
+    pinned_to,
     prepare,
     prepare_as_is,
 )
-from qawait._embedded import embedded
+from qawait._connection import Connection
 from qawait._job import Job
-from qawait._journal import Journal
-from qawait._poller import Poller
-from qawait._schedule import Pace, Schedule
-from qawait._service import Opened, Service
-from qawait._transport import Limits, Retry, Transport, Usage, is_loopback
-from qawait.errors import ClientClosed, ConfigurationError, Error, NotFound
+from qawait._points import (
+    Asked,
+    Points,
+    Shots,
+    bind_points,
+    checked_shots,
+    observables_for,
+)
+from qawait._transport import Limits, Retry, Usage
+from qawait.errors import ConfigurationError, Error
 from qawait.model import Manifest, Status, Submission, Target
-from qawait.services import IQMService, QoroService
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from qawait._published import Published
+    from qawait._schedule import Pace
+    from qawait._service import Opened, Service
     from qawait.circuits import Compiled
-    from qawait.iqm.architecture import DynamicQuantumArchitecture
+    from qawait.iqm.architecture import (
+        DynamicQuantumArchitecture,
+        StaticQuantumArchitecture,
+    )
+    from qawait.iqm.calibration import CalibrationSet, QualityMetrics
     from qawait.qoro.execution_config import ExecutionConfig
+    from qawait.services import IQMService, QoroService
 
 __all__ = ["Client", "ConnectOptions", "connect", "open_client"]
-
-log = logging.getLogger("qawait")
-
-LOCAL_PACE = Pace(first=0.03, growth=1.6, longest=0.5)
-"""A service on this machine has no quota to spare and answers in milliseconds."""
-
-SUBMISSIONS = 4
-"""Submissions under way at once: after a crash at most so many are uncertain."""
-
-ARCHITECTURE_LIFETIME = 600.0
-"""Seconds for which an architecture is used without asking again."""
 
 
 class Client:
@@ -65,69 +62,12 @@ class Client:
     `ClientClosed` with the job's id, and `client.job(id)` comes back to it later.
     """
 
-    def __init__(
-        self,
-        service: IQMService | QoroService | None,
-        *,
-        target: str | None,
-        store: str | Path | None,
-        pace: Pace | None,
-        limits: Limits,
-        retry: Retry,
-        proxy: str | None,
-        ca_file: str | Path | None,
-        workers: int,
-        seed: int | None,
-    ) -> None:
-        if not isinstance(service, IQMService | QoroService | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"{service!r} is no service: give IQMService(url) or QoroService(url)"
-            )
-        if service is not None and store is not None:
-            raise ConfigurationError("store belongs to the local service only")
-        self.service = service
-        """The service; None until the client is open where it starts its own."""
-        self._wanted_target = target
-        self._store = store
-        self._pace = pace
-        self._limits = limits
-        self._retry = retry
-        self._proxy = proxy
-        self._ca_file = ca_file
-        self._workers = workers
-        self._random = Random(seed)
-        self._embedded = service is None
-        self._task: asyncio.Task[None] | None = None
-        self._target: Target | None = None
-        self._closed = False
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
-        self._architectures: dict[
-            str | None, tuple[float, DynamicQuantumArchitecture]
-        ] = {}
-
-    # --- opening and closing ---------------------------------------------------------
 
     async def __aenter__(self) -> Client:
-        if self._task is not None:
-            raise ConfigurationError("a client is opened once; connect again")
-        self._loop = asyncio.get_running_loop()
-        self._opened = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._failure: BaseException | None = None
-        # one task of its own holds the task group, so that a client can be opened in
-        # one task and closed in another
-        self._task = asyncio.create_task(self._run(), name="qawait client")
-        try:
-            await self._opened.wait()
-        except BaseException:
-            self._task.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([self._task])
-            raise
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            await asyncio.wait([self._task])
-            raise failure
+        await self._connection.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -135,143 +75,88 @@ class Client:
 
     async def close(self) -> None:
         """Close the client; from any task, and more than once if you like."""
-        if self._task is None:
-            return
-        self._stop.set()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([self._task])
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        await self._connection.close()
 
-    async def _run(self) -> None:
-        try:
-            async with AsyncExitStack() as stack:
-                await self._connect(stack)
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._poller.run)
-                    self._opened.set()
-                    await self._stop.wait()
-                    self._poller.abandon(self._afterlife("the client was closed"))
-                    group.cancel_scope.cancel()
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            self._failure = error
-        finally:
-            self._closed = True
-            if hasattr(self, "_poller"):
-                self._poller.abandon(self._afterlife("the client has stopped"))
-            self._opened.set()
+    @property
+    def _wire(self) -> Service:
+        """The service, in its dialect; raises unless the client is open."""
+        self._connection.check()
+        return self._connection.wire
 
-    def _afterlife(self, reason: str) -> Callable[[str], str]:
-        """What becomes of a job that is still followed when the client ends."""
-        if self._embedded and self._store is None:
-            return lambda job_id: f"{reason}, and its local service with it"
-        return lambda job_id: (
-            f"{reason}; job {job_id} goes on at the service: come back with "
-            f"client.job({job_id!r})"
-        )
-
-    async def _connect(self, stack: AsyncExitStack) -> None:
-        if self.service is None:
-            self.service = await stack.enter_async_context(embedded(self._store))
-            log.info("no service was named: circuits run on the local simulator")
-        service = self.service
-        transport = Transport(
-            service.url,
-            service.token,
-            service.read_error,
-            limits=self._limits,
-            retry=self._retry,
-            proxy=self._proxy,
-            ca_file=self._ca_file,
-            random=self._random,
-            user_agent=f"qawait/{__version__}",
-        )
-        await stack.enter_async_context(transport)
-        self._transport = transport
-        self._journal = Journal()
-        await self._find_target(service)
-        pace = self._pace
-        if pace is None:
-            pace = LOCAL_PACE if is_loopback(transport.root.host) else Pace()
-        self._poller = Poller(
-            self._connection, Schedule(pace, self._random), workers=self._workers
-        )
-        self._submissions = anyio.CapacityLimiter(SUBMISSIONS)
-        self._asking_architecture = anyio.Lock()
-        service.connections.append(self._connection)
-        stack.callback(service.connections.remove, self._connection)
-
-    async def _find_target(self, service: IQMService | QoroService) -> None:
-        """Find the target, and with it the dialect in which it can be found."""
-        wanted = self._wanted_target or service.default_target
-        for dialect in service.candidates():
-            self._connection = Service(dialect, self._transport, self._journal)
-            try:
-                self._target = await self._connection.exchange(
-                    dialect.find_target(wanted)
-                )
-            except NotFound:
-                continue
-            return
-        raise service.unspoken()
-
-    def _check_open(self) -> None:
-        if self._target is None:
-            raise ConfigurationError(
-                "the client is not open: write `async with qawait.connect(...) as "
-                "client`, or `client = await qawait.open(...)`"
-            )
-        if self._closed or self._stop.is_set():
-            raise ClientClosed("this client is closed; connect again")
-        if asyncio.get_running_loop() is not self._loop:
-            raise ConfigurationError(
-                "this client belongs to another event loop; connect in this one"
-            )
+    @property
+    def _published(self) -> Published:
+        self._connection.check()
+        return self._connection.published
 
     # --- what there is ---------------------------------------------------------------
 
     @property
+    def service(self) -> IQMService | QoroService | None:
+        """The service; None until the client is open where it starts its own."""
+        return self._connection.service
+
+    @property
     def target(self) -> Target:
         """The machine or cluster that jobs go to."""
-        if self._target is None:
+        if self._connection.target is None:
             raise ConfigurationError("the client is not open")
-        return self._target
+        return self._connection.target
 
     @property
     def usage(self) -> Usage:
         """Requests and bytes so far."""
-        return replace(self._transport.usage)
+        return replace(self._connection.transport.usage)
 
     async def targets(self) -> list[Target]:
         """List the machines and clusters of the service, with their figures."""
-        self._check_open()
-        return await self._connection.exchange(self._connection.dialect.targets())
+        return await self._wire.exchange(self._wire.dialect.targets())
 
     async def architecture(
         self, calibration_set_id: str | None = None
     ) -> DynamicQuantumArchitecture | None:
         """What the target can do; None for a service that takes any circuit.
 
-        The answer is used for ten minutes before the service is asked again.
+        The current one is used for ten minutes before the service is asked again; that
+        of a calibration set with its id never changes and is asked for once.
 
         Args:
             calibration_set_id: Which calibration; None is the current one.
         """
-        self._check_open()
-        ask = self._connection.dialect.architecture
-        if ask is None:
-            return None
-        async with self._asking_architecture:
-            now = anyio.current_time()
-            cached = self._architectures.get(calibration_set_id)
-            if cached is None or now - cached[0] > ARCHITECTURE_LIFETIME:
-                exchange = ask(self.target.name, calibration_set_id)
-                cached = now, await self._connection.exchange(exchange)
-                self._architectures[calibration_set_id] = cached
-            return cached[1]
+        return await self._published.architecture(calibration_set_id)
+
+    async def static_architecture(self) -> StaticQuantumArchitecture | None:
+        """The chip and its connections; None for a service that has no chip to show."""
+        return await self._published.static_architecture()
+
+    async def calibration_set(
+        self, calibration_set_id: str | None = None
+    ) -> CalibrationSet:
+        """The settings of a calibration set, kept like an architecture.
+
+        Args:
+            calibration_set_id: Which one; None is the current one.
+
+        Raises:
+            ConfigurationError: The service publishes none, as Qoro's.
+            NotFound: It has no such set.
+        """
+        return await self._published.calibration_set(calibration_set_id)
+
+    async def quality_metrics(
+        self, calibration_set_id: str | None = None
+    ) -> QualityMetrics:
+        """How well the target does: fidelities, and coherence times in seconds.
+
+        The answer is used for ten minutes before the service is asked again.
+
+        Args:
+            calibration_set_id: Under which calibration; None is the current one.
+
+        Raises:
+            ConfigurationError: The service publishes none, as Qoro's.
+            NotFound: It has no such set.
+        """
+        return await self._published.quality_metrics(calibration_set_id)
 
     # --- jobs ------------------------------------------------------------------------
 
@@ -279,7 +164,7 @@ class Client:
         self,
         circuits: Any,
         *,
-        measure_all: bool = False,
+        measure_all: bool | None = False,
         seed: int = 0,
         optimization_level: int = 2,
         calibration_set_id: str | None = None,
@@ -291,7 +176,8 @@ class Client:
 
         Args:
             circuits: As `submit` takes them.
-            measure_all: Measure every qubit of circuits that measure none.
+            measure_all: Measure every qubit of circuits that measure none; None lets
+                them measure none, for expectation values.
             seed: The transpiler's seed.
             optimization_level: The transpiler's, 0 to 3.
             calibration_set_id: Which calibration to compile for; None is the current.
@@ -299,7 +185,6 @@ class Client:
         Raises:
             CircuitError: A circuit cannot be used; it is named.
         """
-        self._check_open()
         architecture = await self.architecture(calibration_set_id)
         return await anyio.to_thread.run_sync(
             prepare,
@@ -315,9 +200,11 @@ class Client:
         self,
         circuits: Any,
         *,
-        shots: int = 1000,
+        shots: Shots = 1000,
+        points: Points | None = None,
+        observables: Asked | None = None,
         tag: str | None = None,
-        measure_all: bool = False,
+        measure_all: bool | None = False,
         compile: bool = True,  # noqa: A002
         seed: int = 0,
         optimization_level: int = 2,
@@ -331,10 +218,18 @@ class Client:
             circuits: A Qiskit circuit, OpenQASM 2 or 3 text, a path, native
                 instructions, what `compile` returned, or many of these: a sequence, or
                 a mapping from labels. `result["label"]` finds a circuit by its label.
-            shots: How often each circuit is measured.
+            shots: How often each circuit is measured. Qoro: a sequence gives each
+                circuit its own number.
+            points: Numbers for the free parameters of one circuit, for each circuit
+                that is to run: mappings from parameter to number in a sequence (labels
+                "0", "1", ...) or in a mapping from labels. Qoro gets the program once.
+            observables: Qoro: compute expectation values of these, and take no shots. A
+                SparsePauliOp, a Pauli label in Qiskit's order or several of them; or
+                `qawait.qoro.Observables.of(...)` for other ones for each circuit.
             tag: A name for the job, where the service keeps one.
             measure_all: Measure every qubit of circuits that measure none.
-            compile: False sends native instructions as they are.
+            compile: False sends native instructions as they are, once it is known that
+                the machine can run them.
             seed: The transpiler's seed.
             optimization_level: The transpiler's, 0 to 3.
             options: The service's own options; None leaves all to the service.
@@ -349,9 +244,11 @@ class Client:
             SubmissionUncertain: It may be running; it is not sent again.
             TransportError: Nothing could be delivered.
         """
-        self._check_open()
-        check_shots(shots)
-        dialect = self._connection.dialect
+        dialect = self._wire.dialect
+        number, each = checked_shots(shots, dialect)
+        asked = observables_for(observables, dialect)
+        if asked is not None and not measure_all:
+            measure_all = None
         default = getattr(self.service, "execution_config", None)
         wire_options = options_for(dialect, options, execution_config, default)
         if compile:
@@ -363,9 +260,31 @@ class Client:
                 calibration_set_id=getattr(wire_options, "calibration_set_id", None),
             )
         else:
-            prepared = await anyio.to_thread.run_sync(prepare_as_is, circuits, dialect)
+            prepared = await anyio.to_thread.run_sync(
+                prepare_as_is, circuits, dialect, measure_all
+            )
+        template = None
+        if points is not None:
+            # One template has one number of shots and the same observables throughout.
+            shared = not each and (asked is None or asked.circuit_map is None)
+            bind = partial(bind_points, template=shared and dialect.vendor == "qoro")
+            prepared, template = await anyio.to_thread.run_sync(bind, prepared, points)
+        if is_unchecked(prepared, wire_options):
+            pinned = calibration_of(prepared, wire_options)
+            architecture = await self.architecture(pinned)
+            await anyio.to_thread.run_sync(
+                check_native, prepared, architecture, wire_options
+            )
+            wire_options = pinned_to(architecture, wire_options)
         submission, manifest = batch(
-            prepared, shots=shots, target=self.target, tag=tag, options=wire_options
+            prepared,
+            shots=number,
+            target=self.target,
+            tag=tag,
+            options=wire_options,
+            shots_each=each,
+            observables=asked,
+            template=template,
         )
         return await self._send(submission, manifest, tag=tag, hold=hold)
 
@@ -373,8 +292,8 @@ class Client:
         self, submission: Submission, manifest: Manifest, *, tag: str | None, hold: bool
     ) -> Job:
         submission_id = str(uuid.uuid4())
-        async with self._submissions:
-            opened = await self._connection.submit(submission, submission_id, hold=hold)
+        async with self._connection.submissions:
+            opened = await self._wire.submit(submission, submission_id, hold=hold)
         job = Job(
             opened.job_id,
             submission_id=submission_id,
@@ -393,7 +312,7 @@ class Client:
         Raises:
             ConfigurationError: This cannot be an id.
         """
-        self._check_open()
+        self._connection.check()
         known = self._jobs.get(_checked(job_id))
         if known is not None:
             return known
@@ -403,7 +322,7 @@ class Client:
 
     def _follow(self, job: Job, *, adopted: bool) -> Job:
         self._jobs[job.id] = job
-        self._poller.follow(job, adopted=adopted)
+        self._connection.poller.follow(job, adopted=adopted)
         return job
 
     async def status(self, job_id: str) -> Status:
@@ -412,8 +331,7 @@ class Client:
         Raises:
             NotFound: The service does not know it.
         """
-        self._check_open()
-        return await self._connection.status(_checked(job_id), repeat=True)
+        return await self._wire.status(_checked(job_id), repeat=True)
 
     async def delete(self, job: Job | str) -> None:
         """Delete a job and its results at the service.
@@ -421,24 +339,25 @@ class Client:
         Raises:
             ConfigurationError: The service has no way to delete a job.
         """
-        self._check_open()
-        await self._connection.delete(_checked(job) if isinstance(job, str) else job.id)
+        await self._wire.delete(_checked(job) if isinstance(job, str) else job.id)
 
     async def _cancel(self, job_id: str) -> None:
-        self._check_open()
-        await self._connection.cancel(job_id)
+        await self._wire.cancel(job_id)
 
     async def _release(self, opened: Opened, submission_id: str) -> None:
-        self._check_open()
-        await self._connection.release(opened, submission_id)
+        await self._wire.release(opened, submission_id)
 
     def __repr__(self) -> str:
-        service = "the local simulator" if self._embedded else repr(self.service)
-        if self._target is None:
+        connection = self._connection
+        local = connection.is_embedded
+        service = "the local simulator" if local else repr(connection.service)
+        if connection.target is None:
             return f"<Client of {service}, not open: use `async with`>"
-        simulated = ", simulated" if self._target.simulated else ""
-        closed = ", closed" if self._closed else ""
-        return f"<Client of {service}: target {self._target.name}{simulated}{closed}>"
+        simulated = ", simulated" if connection.target.simulated else ""
+        closed = ", closed" if connection.closed else ""
+        return (
+            f"<Client of {service}: target {connection.target.name}{simulated}{closed}>"
+        )
 
 
 def connect(
@@ -474,7 +393,7 @@ def connect(
         ConnectFailed: The service cannot be reached.
         AuthenticationError: It refuses the token.
     """
-    return Client(
+    connection = Connection(
         service,
         target=target,
         store=store,
@@ -486,6 +405,7 @@ def connect(
         workers=workers,
         seed=seed,
     )
+    return Client(connection)
 
 
 class ConnectOptions(TypedDict, total=False):

@@ -205,8 +205,13 @@ class Submission(Struct, frozen=True, kw_only=True):
     """One batch, ready to be encoded by a dialect."""
 
     circuits: tuple[Any, ...]
-    """`qawait.iqm.Circuit` for IQM, `qawait.qoro.Circuit` for Qoro."""
+    """`qawait.iqm.Circuit` for IQM, `qawait.qoro.Circuit` for Qoro, or one
+    `qawait.qoro.Template`, which is as many circuits as it has rows."""
     shots: int
+    shots_each: tuple[int, ...] = ()
+    """Shots of each circuit where they differ (Qoro); empty means `shots` for all."""
+    observables: Any = None
+    """`qawait.qoro.Observables` where expectation values are asked for and no shots."""
     target: Target
     tag: str | None = None
     options: Any = None
@@ -225,12 +230,21 @@ class Dialect(Struct, frozen=True, kw_only=True):
     find_target: Callable[[str | None], Exchange[Target]]
     targets: Callable[[], Exchange[list[Target]]]
     architecture: Callable[[str, str | None], Exchange[Any]] | None
+    static_architecture: Callable[[str], Exchange[Any]] | None = None
+    """The chip of a target; None where a target has none that it tells."""
+    calibration_set: Callable[[str, str | None], Exchange[Any]] | None = None
+    """A calibration set of a target; without an id, the current one."""
+    quality_metrics: Callable[[str, str | None], Exchange[Any]] | None = None
+    """How well a target does under a calibration set; without an id, the current."""
     open_job: Callable[[Submission], Call]
     read_opened: Callable[[Answer], str]
     uploads: Callable[[str, Submission], Iterator[Call]]
     status: Callable[[str], Call]
     read_status: Callable[[Answer], Status]
     result: Callable[[str, Status, Manifest], Exchange[Result]]
+    ending: Callable[[str, Status], Exchange[Status]] | None = None
+    """How a job without a result ended, where the service tells its message and its
+    steps apart from its status; None where the status has them."""
     cancel: Callable[[str], Call]
     delete: Callable[[str], Call] | None
     steps_of: Callable[[Result], tuple[Step, ...]] = lambda result: ()

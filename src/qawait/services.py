@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from qawait._auth import Secret, TokenSource, token_source
+from qawait._auth import DotenvKey, Secret, TokenSource, fixed, hidden, one_source
 from qawait.errors import ConfigurationError, NotFound
-from qawait.iqm.dialects import DIALECTS, SERVER, V1
-from qawait.qoro.dialect import (
-    DIALECT as QORO,
-)
-from qawait.qoro.dialect import (
-    get_execution_config,
-    read_execution_config,
-    set_execution_config,
-)
+from qawait.iqm.detection import candidates, generation
+from qawait.iqm.dialects import DIALECTS, SERVER
+from qawait.qoro import account
+from qawait.qoro.dialect import DEFAULT_TAG
+from qawait.qoro.dialect import DIALECT as QORO
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from qawait._job import Job
     from qawait._service import Service
-    from qawait.model import Dialect
+    from qawait.model import Dialect, Exchange
     from qawait.qoro.execution_config import ExecutionConfig
+    from qawait.qoro.messages import Credits, Transaction
 
 __all__ = ["IQMService", "QoroService", "parse_service"]
 
@@ -36,11 +33,15 @@ class IQMService:
         url: The address, as the vendor's client takes it; None reads `IQM_SERVER_URL`.
         token: None reads `IQM_TOKEN`.
         tokens_file: Path of a tokens file; None reads `IQM_TOKENS_FILE`. Read again
-            when the service refuses the token.
-        dialect: One of the names in `qawait.iqm.DIALECTS`; None finds it out.
+            when its token has a minute left, and when the service refuses it.
+        dialect: One of the names in `qawait.iqm.DIALECTS`: "server", "station" and
+            "station-30", "v2" and "v2-24", "v1". None finds it out from the address and
+            with a question or two.
+        environment: What is read in place of `os.environ`.
 
     Raises:
-        ConfigurationError: No address, or a token from two sources.
+        ConfigurationError: No address; or a token from two sources, as from an argument
+            and a variable, which the vendor's client refuses too.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class IQMService:
         token: str | Secret | None = None,
         tokens_file: str | Path | None = None,
         dialect: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        address = url if url is not None else os.environ.get("IQM_SERVER_URL")
+        token = hidden(token)
+        address = url or _variable(environment, "IQM_SERVER_URL")
         if not address:
             raise ConfigurationError("an IQM service needs a url or IQM_SERVER_URL")
         if dialect is not None and dialect not in DIALECTS:
@@ -60,14 +63,15 @@ class IQMService:
             )
         self.url = address
         self.dialect = dialect
-        self.token: TokenSource = token_source(
+        self.token: TokenSource = one_source(
             token,
             tokens_file,
+            environment=environment,
             token_variable="IQM_TOKEN",
             file_variable="IQM_TOKENS_FILE",
         )
         self.default_target = (
-            os.environ.get("IQM_QUANTUM_COMPUTER") if url is None else None
+            _variable(environment, "IQM_QUANTUM_COMPUTER") if url is None else None
         )
         """The target if the client names none; read with the address's variable."""
         self.connections: list[Service] = []
@@ -80,33 +84,29 @@ class IQMService:
         spoken = f", dialect={self.dialect!r}" if self.dialect else ""
         return f"IQMService({self.url!r}{spoken})"
 
-    def known_dialect(self) -> Dialect | None:
-        """The dialect where it is stated or shows in the address; None if not."""
-        if self.dialect is not None:
-            return DIALECTS[self.dialect]
-        parts = urlsplit(self.url)
-        last = parts.path.rstrip("/").rpartition("/")[2]
-        if last == "cocos" or (parts.hostname or "").startswith("cocos."):
-            return V1
-        if last == "station":
-            raise _unspoken(self.url)
-        return None
-
     def candidates(self) -> tuple[Dialect, ...]:
-        """The dialects it may speak, the likeliest first; one if it is known."""
-        known = self.known_dialect()
-        return (SERVER,) if known is None else (known,)
+        """The dialects it may speak, the likeliest first; the one that is stated."""
+        if self.dialect is not None:
+            return (DIALECTS[self.dialect],)
+        return candidates(self.url)
+
+    def generation(self, dialect: Dialect) -> Exchange[Dialect]:
+        """Which generation of a dialect it speaks; never asks if one is stated."""
+        return generation(dialect) if self.dialect is None else _already(dialect)
 
     def unspoken(self) -> ConfigurationError:
         """The error for a service that knows none of the candidates' addresses."""
-        return _unspoken(self.url)
+        return ConfigurationError(
+            f"{self.url} speaks none of the IQM dialects that were tried "
+            f"({', '.join(d.name for d in self.candidates())}); is the address right? "
+            f"dialect= states one of {', '.join(DIALECTS)}"
+        )
 
 
-def _unspoken(url: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{url} speaks none of the IQM dialects this version knows "
-        f"({', '.join(DIALECTS)}); is the address right?"
-    )
+def _already(dialect: Dialect) -> Exchange[Dialect]:
+    """The dialect itself: there is nothing to ask."""
+    yield from ()
+    return dialect
 
 
 class QoroService:
@@ -114,9 +114,15 @@ class QoroService:
 
     Args:
         url: The address; None is Qoro's public one.
-        token: None reads `QORO_API_KEY`.
+        token: None reads `QORO_API_KEY` from the nearest `.env` file, from the working
+            directory upwards, or else from the environment: when the service is first
+            connected to, and again when it refuses the key.
         execution_config: Sent with every submission, where that brings none of its own;
             a submission's own configuration overrides it field by field.
+        environment: What is read in place of `os.environ`.
+
+    Raises:
+        ConfigurationError: This cannot be a token.
     """
 
     PUBLIC_URL = "https://app.qoroquantum.net/api"
@@ -127,9 +133,13 @@ class QoroService:
         *,
         token: str | Secret | None = None,
         execution_config: ExecutionConfig | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        token = hidden(token)
         self.url = self.PUBLIC_URL if url is None else url
-        self.token: TokenSource = token_source(token, token_variable="QORO_API_KEY")
+        self.token: TokenSource = (
+            DotenvKey("QORO_API_KEY", environment) if token is None else fixed(token)
+        )
         self.execution_config = execution_config
         self.default_target: str | None = None
         self.connections: list[Service] = []
@@ -142,6 +152,10 @@ class QoroService:
     def candidates(self) -> tuple[Dialect, ...]:
         """The one dialect there is."""
         return (QORO,)
+
+    def generation(self, dialect: Dialect) -> Exchange[Dialect]:
+        """The dialect itself: all generations of Qoro are spoken in one."""
+        return _already(dialect)
 
     def unspoken(self) -> ConfigurationError:
         """The error for a service that knows none of Qoro's addresses."""
@@ -162,8 +176,8 @@ class QoroService:
             PermissionDenied: A value is above what the account may use.
             ConfigurationError: No client has this service open.
         """
-        call = set_execution_config(_id_of(job), config)
-        return read_execution_config(await self._connection().ask(call))
+        call = account.set_execution_config(_id_of(job), config)
+        return account.read_execution_config(await self._connection().ask(call))
 
     async def get_execution_config(self, job: Job | str) -> ExecutionConfig | None:
         """The execution configuration of a job; None if it has none.
@@ -171,11 +185,97 @@ class QoroService:
         Raises:
             ConfigurationError: No client has this service open.
         """
+        return (await self.get_configs(job)).execution_config
+
+    async def get_configs(self, job: Job | str) -> account.Configs:
+        """The configuration of a job, of whichever era the service is.
+
+        Services up to 0.14 say nothing about a job without one, not even whether they
+        know the job.
+
+        Raises:
+            ConfigurationError: No client has this service open.
+        """
+        call = account.get_execution_config(_id_of(job))
         try:
-            answer = await self._connection().ask(get_execution_config(_id_of(job)))
+            return account.read_configs(await self._connection().ask(call))
         except NotFound:
-            return None
-        return read_execution_config(answer)
+            return account.Configs()
+
+    # --- the account -----------------------------------------------------------------
+
+    async def credits(self) -> Credits:
+        """What the account has left and has used, in exact decimals."""
+        answer = await self._connection().ask(account.credits_of_account())
+        return account.read_credits(answer)
+
+    async def transactions(self) -> AsyncIterator[Transaction]:
+        """Every line of the account's ledger, in the service's order.
+
+        Pages are fetched as the iteration reaches them.
+        """
+        page = 1
+        while True:
+            answer = await self._connection().ask(account.transactions(page))
+            some = account.read_transactions(answer)
+            for transaction in some.results:
+                yield transaction
+            if not some.results or some.next is None or page >= some.total_pages:
+                return
+            page += 1
+
+    async def vendor_blueprints(self) -> dict[str, Any]:
+        """The settings of quantum computers, by vendor, as the service describes them.
+
+        Raises:
+            NotFound: The service is older than 0.15.
+        """
+        answer = await self._connection().ask(account.vendor_blueprints())
+        return account.read_object(answer, "vendor blueprints")
+
+    # --- QUBOs -----------------------------------------------------------------------
+
+    async def submit_qubo(
+        self,
+        qubo: Mapping[str, Any],
+        reference_states: Sequence[str],
+        *,
+        options: Mapping[str, Any] | None = None,
+        tag: str = DEFAULT_TAG,
+    ) -> str:
+        """Have a QUBO characterised; the job's id, for `validation_result`.
+
+        Everything is passed on as it is; each request is sent once and never repeated.
+
+        Args:
+            qubo: The QUBO, as the service takes it.
+            reference_states: Bit strings to compare with.
+            options: Further settings; None leaves them out.
+            tag: A name for the job.
+
+        Raises:
+            ResponseError: The service refused it.
+            TransportError: What became of it is not known.
+        """
+        connection = self._connection()
+        # Made first only to see that it can be written.
+        account.submit_qubo("unsent", qubo, reference_states, options)
+        opened = await connection.ask(account.open_validation(tag))
+        job_id = QORO.read_opened(opened)
+        await connection.ask(
+            account.submit_qubo(job_id, qubo, reference_states, options)
+        )
+        return job_id
+
+    async def validation_result(self, job: Job | str) -> dict[str, Any]:
+        """The report about a QUBO, as the service wrote it."""
+        answer = await self._connection().ask(account.validation_result(_id_of(job)))
+        return account.read_object(answer, "validation result")
+
+    async def validation_report(self, job: Job | str) -> str:
+        """The report about a QUBO, as a page of HTML."""
+        answer = await self._connection().ask(account.validation_report(_id_of(job)))
+        return account.read_text(answer)
 
     def _connection(self) -> Service:
         if not self.connections:
@@ -190,15 +290,40 @@ def _id_of(job: Job | str) -> str:
     return job if isinstance(job, str) else job.id
 
 
-def parse_service(text: str, token: str | None = None) -> IQMService | QoroService:
+_IQM_ADDRESS = ("IQM_SERVER_URL", "IQM_QUANTUM_COMPUTER")
+
+
+def parse_service(
+    text: str,
+    token: str | Secret | None = None,
+    tokens_file: str | Path | None = None,
+) -> IQMService | QoroService:
     """The service that `iqm:URL` or `qoro:URL` names, as the command line takes it.
 
+    Args:
+        text: Names the service.
+        token: Goes before every variable with a token; None reads them.
+        tokens_file: So does IQM's tokens file.
+
     Raises:
-        ConfigurationError: The text names no service.
+        ConfigurationError: The text names no service, or the tokens file is none.
     """
+    token = hidden(token)
     kind, _, url = text.partition(":")
+    if tokens_file is not None and kind != "iqm":
+        raise ConfigurationError(f"a tokens file is for IQM, not for {text}")
     if kind == "iqm":
-        return IQMService(url or None, token=token)
+        given = token is not None or tokens_file is not None
+        service = IQMService(
+            url or None,
+            token=token,
+            tokens_file=tokens_file,
+            environment=_only(*_IQM_ADDRESS) if given else None,
+        )
+        if tokens_file is not None:
+            # what is wrong with it is told before anything is tried
+            service.token.renew()
+        return service
     if kind == "qoro":
         return QoroService(url or None, token=token)
     raise ConfigurationError(
@@ -206,6 +331,16 @@ def parse_service(text: str, token: str | None = None) -> IQMService | QoroServi
     )
 
 
+def _variable(environment: Mapping[str, str] | None, name: str) -> str | None:
+    """A variable that is set to something; None if it is not."""
+    return (os.environ if environment is None else environment).get(name) or None
+
+
+def _only(*names: str) -> dict[str, str]:
+    """These variables and no other, whose values a traceback might show."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def embedded_service(url: str, token: str) -> IQMService:
     """The local service that a client has started for itself."""
-    return IQMService(url, token=Secret(token), dialect=SERVER.name)
+    return IQMService(url, token=token, dialect=SERVER.name, environment={})

@@ -12,12 +12,22 @@ from qawait.errors import ProtocolError, ResponseTruncated, UnexpectedContent
 if TYPE_CHECKING:
     from msgspec.json import Decoder
 
-__all__ = ["EXCERPT_CHARACTERS", "checked_id", "decode", "excerpt_of"]
+__all__ = [
+    "EXCERPT_CHARACTERS",
+    "SHOWN_CHARACTERS",
+    "checked_id",
+    "decode",
+    "excerpt_of",
+    "shown",
+]
 
 T = TypeVar("T")
 
 EXCERPT_CHARACTERS = 200
 """How much of a bad answer an error keeps."""
+
+SHOWN_CHARACTERS = 2000
+"""How much of a service's own words an error shows."""
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,127}")
 _STARTS_OF_JSON = b'{["-0123456789tfn'
@@ -30,7 +40,16 @@ def excerpt_of(body: bytes) -> str:
     """
     # Four bytes are the longest character of UTF-8.
     text = body[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in text[:EXCERPT_CHARACTERS])
+    return shown(text[:EXCERPT_CHARACTERS])
+
+
+def shown(text: str) -> str:
+    """A service's words as one line of an error, cut at `SHOWN_CHARACTERS`.
+
+    What is not printable becomes a space, so that an answer cannot steer a terminal.
+    """
+    cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return "".join(c if c.isprintable() else " " for c in cut)
 
 
 def decode(decoder: Decoder[T], body: bytes, what: str) -> T:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 _PRINTS = "# prints:"
@@ -43,15 +44,18 @@ def differences(printed: list[str], lines: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_example_prints_what_it_says(name: str, tmp_path: Path):
-    """As for a newcomer: no variable names a service, and no file is left behind."""
+def run(program: Path, tmp_path: Path) -> str:
+    """What a program prints, as for a newcomer.
+
+    No variable names a service, nothing is said on standard error, and no file is left
+    behind.
+    """
     here, home = tmp_path / "here", tmp_path / "home"
     here.mkdir()
     home.mkdir()
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     ran = subprocess.run(
-        [sys.executable, EXAMPLES / name],
+        [sys.executable, program],
         capture_output=True,
         text=True,
         timeout=55,
@@ -61,9 +65,29 @@ def test_an_example_prints_what_it_says(name: str, tmp_path: Path):
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
-    lines = promised((EXAMPLES / name).read_text())
-    assert not differences(ran.stdout.splitlines(), lines), ran.stdout
     assert not list(here.iterdir())
+    return ran.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_prints_what_it_says(name: str, tmp_path: Path):
+    lines = promised((EXAMPLES / name).read_text())
+    printed = run(EXAMPLES / name, tmp_path)
+    assert not differences(printed.splitlines(), lines), printed
+
+
+def test_the_program_in_the_readme_runs(tmp_path: Path):
+    """The first one; it ends with counts and the shape of the bits."""
+    [text, *_] = re.findall(
+        r"^```python\n(.*?)^```$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    program = tmp_path / "readme.py"
+    program.write_text(text)
+    *_, counts, shape = run(program, tmp_path).splitlines()
+    assert differences([counts], ["{'00': ..., '11': ...}"]) == []
+    assert shape == "(1000, 2)"
 
 
 def test_there_are_examples():

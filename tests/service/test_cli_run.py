@@ -296,8 +296,9 @@ def test_a_wrong_token_is_one_line_that_says_where_to_put_the_right_one(
 
 @pytest.mark.parametrize("kind", ["iqm:{}", "iqm:{}/cocos", "qoro:{}/api"])
 def test_a_server_that_is_not_there_is_one_line(
-    kind: str, capsys: pytest.CaptureFixture[str]
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("QAWAIT_TOKEN", "t")
     with answering(b"") as url:
         service = kind.format(url)
     out, err = told(capsys, 2, "run", "last.qasm", "--service", service)
@@ -309,8 +310,12 @@ def test_a_server_that_is_not_there_is_one_line(
 @pytest.mark.parametrize("kind", ["iqm:{}", "iqm:{}/cocos", "qoro:{}/api"])
 @pytest.mark.parametrize("status", [200, 404])
 def test_an_html_answer_is_one_line_without_its_escapes(
-    kind: str, status: int, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("QAWAIT_TOKEN", "t")
     page = b"<!doctype html><html><title>\x1b[31mLog in\x07</title></html>"
     with answering(page, status) as url:
         out, err = told(capsys, 2, "run", "last.qasm", "--service", kind.format(url))

@@ -12,7 +12,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 import qawait
-from qawait import IQMService, QoroService, State, errors
+from qawait import IQMService, QoroService, State, errors, iqm
 from qawait.iqm import Circuit, Instruction
 from tests.fault_server import Hang, Request, answering, reply
 from tests.service.running import LocalService, running
@@ -33,6 +33,12 @@ def endpoints(local: LocalService) -> dict[str, Any]:
     return {
         "server": IQMService(local.url, token=local.token),
         "v1": IQMService(local.url + "/cocos", token=local.token),
+        "v2-24": IQMService(local.url, token=local.token, dialect="v2-24"),
+        "v2": IQMService(local.url, token=local.token, dialect="v2"),
+        "station-30": IQMService(
+            local.url + "/station", token=local.token, dialect="station-30"
+        ),
+        "station": IQMService(local.url + "/station", token=local.token),
         "qoro": QoroService(local.url + "/api", token=local.token),
     }
 
@@ -44,7 +50,7 @@ def slow_service() -> Iterator[LocalService]:
         yield service
 
 
-@pytest.fixture(params=["server", "v1", "qoro"])
+@pytest.fixture(params=["server", "v1", "v2-24", "v2", "station-30", "station", "qoro"])
 def service(request: pytest.FixtureRequest, local_service: LocalService) -> Any:
     return endpoints(local_service)[request.param]
 
@@ -153,14 +159,18 @@ async def test_targets_tell_width_queue_and_that_they_are_simulated(
                 assert targets[0].calibration_set_id is not None
                 figures = targets[0].figures
                 fidelities[name] = figures["metrics.ssro.measure.constant.QB7.fidelity"]
-    assert 0.9 < fidelities["server"] == fidelities["v1"] < 1
-    assert widths["server"] == {"square20": 20}
-    assert widths["v1"] == {"square20": 20}
+    assert len(fidelities) == 6
+    assert len(set(fidelities.values())) == 1
+    assert 0.9 < fidelities["server"] < 1
+    for name in ("server", "v1", "v2-24", "v2"):
+        assert widths[name] == {"square20": 20}
+    for name in ("station-30", "station"):
+        assert widths[name] == {"M000_SQUARE20_SIMULATED": 20}
     assert "qoro_maestro" in widths["qoro"]
 
 
 async def test_an_unknown_target_is_refused_with_the_names_there_are(service: Any):
-    with pytest.raises(errors.ConfigurationError, match=r"square20|qoro_maestro"):
+    with pytest.raises(errors.ConfigurationError, match=r"(?i)square20|qoro_maestro"):
         async with qawait.connect(service, target="nowhere"):
             pass
 
@@ -201,7 +211,7 @@ async def test_a_circuit_wider_than_the_target_is_named_and_not_sent(
     async with qawait.connect(endpoints(local_service)["server"]) as client:
         with pytest.raises(errors.CircuitError, match=r"wide.*25.*20"):
             await client.submit(wide)
-        assert client._journal.entries == {}
+        assert client._connection.journal.entries == {}
 
 
 async def test_the_architecture_is_asked_for_once_by_many_submissions(
@@ -291,23 +301,51 @@ async def test_opening_can_be_given_up():
 
 
 async def test_a_failed_job_tells_the_services_reason(local_service: LocalService):
-    """A locus that is not calibrated is found by the service's own compilation."""
-    bad = Circuit(
-        "bad",
+    """What only the service knows is found by its own compilation."""
+    slow = Circuit(
+        "slow",
         (
-            Instruction("cz", ("QB1", "QB20")),
-            Instruction("measure", ("QB1",), {"key": "m"}),
+            Instruction("delay", ("QB20",), {"duration": 1.0}),
+            Instruction("measure", ("QB20",), {"key": "m"}),
         ),
     )
+    options = iqm.Options(max_circuit_duration_over_t2=1.0)
     service = endpoints(local_service)["server"]
     async with qawait.connect(service, pace=FAST) as client:
-        job = await client.submit(bad, compile=False)
-        with pytest.raises(errors.JobFailed, match="QB20") as caught:
+        job = await client.submit(slow, compile=False, options=options)
+        with pytest.raises(errors.JobFailed, match="T2 of QB20") as caught:
             await job
         assert caught.value.job_id == job.id
         assert job.state is State.FAILED
         states = [c.state async for c in job.transitions()]
         assert states == [State.PENDING_COMPILATION, State.FAILED]
+
+
+async def test_a_circuit_the_machine_cannot_run_is_never_sent(
+    local_service: LocalService,
+):
+    """Whether it is to be compiled or not, and with the names that the job maps."""
+    far = Circuit(
+        "far",
+        (
+            Instruction("cz", ("a", "b")),
+            Instruction("measure", ("b", "a"), {"key": "m"}),
+        ),
+    )
+    apart = iqm.Options(qubit_mapping={"a": "QB1", "b": "QB20"})
+    beside = iqm.Options(qubit_mapping={"a": "QB20", "b": "QB15"})
+    service = endpoints(local_service)["server"]
+    async with qawait.connect(service, pace=FAST) as client:
+        await client.architecture()
+        before = client.usage.requests
+        for compiled in (True, False):
+            with pytest.raises(errors.CircuitError, match="calibrated on QB1, QB20"):
+                await client.submit(far, compile=compiled, options=apart)
+            with pytest.raises(errors.CircuitError, match="the machine has no a"):
+                await client.submit(far, compile=compiled)
+        assert client.usage.requests == before
+        job = await client.submit(far, compile=False, options=beside, shots=4)
+        assert (await job)[0].counts() == {"00": 4}
 
 
 async def test_a_held_job_takes_a_configuration_before_it_runs(

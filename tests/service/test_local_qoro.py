@@ -268,8 +268,9 @@ async def test_cancelling_works_once_and_deleting_takes_no_slash(
     "change",
     [
         {"simulator_cluster": "elsewhere"},
-        {"job_type": "VALIDATE"},
-        {"maestro_config": {"seed": 7}},
+        {"job_type": "ESTIMATE"},
+        {"execution_configuration": {}, "maestro_config": {"seed": 7}},
+        {"device_config": {"TRANSPILE_LEVEL": 3}},
         {"use_packing": "yes"},
     ],
 )

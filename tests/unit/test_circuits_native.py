@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from fractions import Fraction
 
 import pytest
 from qiskit import QuantumCircuit
 from tests.lattice import (
     LATTICE,
-    QUBITS,
-    gate,
     refusal,
 )
 
 from qawait.circuits import as_is, prepare
 from qawait.errors import CircuitError
-from qawait.iqm.architecture import DynamicQuantumArchitecture
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.layout import Layout
 
@@ -54,48 +51,40 @@ def test_integers_become_the_floats_that_newer_services_demand() -> None:
     assert {type(value) for value in args.values()} == {float}
 
 
-@pytest.mark.parametrize(
-    ("instruction", "said"),
-    [
-        (Instruction("cz", ("QB9", "QB3")), "cz on QB9, QB3: is not calibrated there"),
-        (Instruction("cz", ("QB9", "bob")), "the machine has no bob"),
-        (Instruction("cz", ("QB9", "QB9")), "names a component twice"),
-        (Instruction("reset", ()), "instruction 0, reset: acts on nothing"),
-        (Instruction("prx", ("QB9",), {"angle": 1.0}), "argument 'phase' is missing"),
-        (
-            Instruction("prx", ("QB9",), {"angle": math.nan, "phase": 0.0}),
-            "angle must be finite, not nan",
-        ),
-        (
-            Instruction("prx", ("QB9",), {"angle": "pi", "phase": 0.0}),
-            "angle must be a number, not 'pi'",
-        ),
-        (Instruction("delay", ("QB9",), {"duration": -1.0}), "must not be negative"),
-        (Instruction("measure", ("QB9",), {"key": ""}), "key must be text, not ''"),
-        (Instruction("measure", ("QB9",), {"key": "m"}), "the key 'm' is taken"),
-        (Instruction("h", ("QB9",)), "no such operation; it has prx, cz, measure, bar"),
-        (Instruction("cz", ("QB9", "QB2"), {}, "fast"), "it has standard"),
-    ],
-)
-def test_a_native_circuit_that_the_machine_cannot_run_is_refused(
-    instruction: Instruction, said: str
-) -> None:
-    message = refusal(native(instruction, MEASURE))
-    assert message.startswith("own: instruction ")
-    assert said in message
-
-
-def test_only_calibrated_qubits_are_measured_whatever_the_implementation() -> None:
-    gates = LATTICE.gates | {"measure": gate(("alice",), ("QB2",))}
-    partly = DynamicQuantumArchitecture("x", QUBITS, gates)
-    assert "measure on alice, QB9: is not calibrated" in refusal(
-        native(MEASURE), partly
+def test_numbers_of_any_kind_become_floats_and_lists_become_tuples() -> None:
+    instruction = Instruction("delay", ["QB2"], {"duration": Fraction(1, 4)})  # pyright: ignore[reportArgumentType]
+    (found,) = as_is(native(instruction, MEASURE), native=True)
+    assert found.circuit.instructions[0] == Instruction(
+        "delay", ("QB2",), {"duration": 0.25}
     )
 
 
-def test_a_native_circuit_that_measures_nothing_is_refused() -> None:
-    for circuit in (native(), native(Instruction("reset", ("QB9",)))):
-        assert refusal(circuit) == "own: measures nothing: add a 'measure' instruction"
+def test_names_are_the_users_own_until_a_job_maps_them() -> None:
+    """Only the options of a job say which qubits of the machine they are."""
+    bob = Instruction("measure", ("bob",), {"key": "m"})
+    assert prepare(native(bob), LATTICE)[0].circuit.instructions == (bob,)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [
+        (Instruction("reset", ()), "instruction 0 (reset): it acts on nothing"),
+        (Instruction("prx", ("b",), {"angle": 1}), "the argument 'phase' is missing"),
+        (Instruction("measure", ("b",), {"key": "m"}), "the key 'm' is taken"),
+    ],
+)
+def test_what_no_machine_would_take_is_refused_at_once(
+    instruction: Instruction, said: str
+) -> None:
+    circuit = native(instruction, MEASURE)
+    assert said in refusal(circuit)
+    with pytest.raises(CircuitError, match=r"own: instruction [01] "):
+        as_is(circuit, native=True)
+
+
+def test_the_label_names_a_circuit_that_has_no_name() -> None:
+    (found,) = as_is({"mine": Circuit("", (MEASURE,))}, native=True)
+    assert found.circuit.name == "mine"
 
 
 def test_without_compilation_only_native_circuits_are_taken() -> None:

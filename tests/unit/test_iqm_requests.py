@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.vendor.judges import native
+from tests.conformance.judges import native
 
 from qawait.iqm.circuit import Circuit, Instruction
-from qawait.iqm.dialects import SERVER, V1
-from qawait.iqm.options import Options
+from qawait.iqm.dialects import SERVER, STATION_30, V1, V2, V2_24
+from qawait.iqm.options import DynamicalDecoupling, Options
 from qawait.iqm.serving import read_request
 from qawait.model import Submission, Target
 
@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from qawait.model import Dialect
 
 RECORDED = Path(__file__).parents[1] / "data" / "iqm" / "requests"
-CALIBRATION_SET_ID = "cd4dd889-b88b-4370-ba01-eb8262ad9c53"
 MAPPING = {"carol": "QB3", "alice": "QB1", "bob": "QB2"}
-BOTH = pytest.mark.parametrize(
-    ("dialect", "client"), [(V1, "iqm-client-28"), (SERVER, "iqm-client-36")]
+EACH = pytest.mark.parametrize(
+    ("dialect", "client"),
+    [
+        (V1, "iqm-client-28"),
+        (V2_24, "iqm-client-22-v2"),
+        (V2, "iqm-client-22-v2"),
+        (STATION_30, "iqm-client-29-station"),
+        (SERVER, "iqm-client-36"),
+    ],
 )
 
 
@@ -44,7 +50,11 @@ def instruction(operation: native.Operation) -> Instruction:
     return Instruction(operation.name, operation.locus, args)
 
 
-def submission(name: str) -> Submission:
+def recorded_in(client: str, name: str) -> Any:
+    return json.loads((RECORDED / f"{client}-{name}.json").read_bytes())
+
+
+def submission(name: str, calibration_set_id: str | None) -> Submission:
     mapped = name == "mapped"
     return Submission(
         circuits=circuits(
@@ -52,7 +62,7 @@ def submission(name: str) -> Submission:
         ),
         shots=1 if mapped else native.SHOTS,
         target=Target(name="square20", qubits=20),
-        options=Options(qubit_mapping=MAPPING, calibration_set_id=CALIBRATION_SET_ID)
+        options=Options(qubit_mapping=MAPPING, calibration_set_id=calibration_set_id)
         if mapped
         else None,
     )
@@ -67,19 +77,19 @@ def rounded(value: Any) -> Any:
     return round(value, 12) if isinstance(value, float) else value
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("name", ["batch", "mapped"])
 def test_a_submission_is_the_one_of_the_vendors_client(
     dialect: Dialect, client: str, name: str
 ) -> None:
     """The same fields with the same values, nulls included and absences too."""
-    call = dialect.open_job(submission(name))
+    recorded = recorded_in(client, name)
+    call = dialect.open_job(submission(name, recorded.get("calibration_set_id")))
     assert call.body is not None
-    recorded = json.loads((RECORDED / f"{client}-{name}.json").read_bytes())
     assert rounded(json.loads(call.body)) == rounded(recorded)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("name", ["batch", "mapped"])
 def test_a_submission_of_the_vendors_client_is_read(
     dialect: Dialect, client: str, name: str
@@ -95,5 +105,31 @@ def test_a_submission_of_the_vendors_client_is_read(
         for ours, theirs in zip(made.instructions, read.instructions, strict=True):
             assert theirs.args == pytest.approx(ours.args)
     mapped = name == "mapped"
+    recorded = recorded_in(client, name)
     assert request.shots == (1 if mapped else native.SHOTS)
-    assert request.calibration_set_id == (CALIBRATION_SET_ID if mapped else None)
+    assert request.calibration_set_id == recorded.get("calibration_set_id")
+    assert (request.calibration_set_id is not None) == mapped
+
+
+def test_a_strategy_of_decoupling_is_the_one_of_the_vendors_client() -> None:
+    """Its angles are radians although those of the circuits are turns."""
+    recorded = recorded_in("iqm-client-29-station", "own-strategy")
+    strategy = DynamicalDecoupling(
+        merge_contiguous_waits=False,
+        target_qubits=("QB2",),
+        skip_trailing_wait=False,
+        gate_sequences=(
+            (7, "XYXY", "alap"),
+            (3, ((0.5, 0.25), (-1.5, 3.0)), "center"),
+        ),
+    )
+    call = STATION_30.open_job(
+        Submission(
+            circuits=circuits("QB1", "QB2", "QB3"),
+            shots=1,
+            target=Target(name="square20", qubits=20),
+            options=Options(dd_mode="enabled", dd_strategy=strategy),
+        )
+    )
+    assert call.body is not None
+    assert rounded(json.loads(call.body)) == rounded(recorded)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
+from qawait.cli.serve import serve
 from qawait.errors import ConfigurationError
-from qawait.local import square20
 from qawait.local.__main__ import seconds
 from qawait.local.border import is_own_host
 from qawait.local.jobs import Stage
 from qawait.local.options import ServeOptions
+from qawait.local.rate_limit import RATE_LIMITS
+from qawait.local.targets import CHIPS, SQUARE20
 from qawait.local.user_agents import iqm_client, v1_word
 
 ENDS = {"ready", "failed"}
@@ -71,11 +74,21 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         {"service_time": float("nan")},
         {"servers": 0},
         {"workers": 0},
+        {"target": "garnet"},
     ],
 )
 def test_options_that_cannot_be_right_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         ServeOptions(**options)  # pyright: ignore
+
+
+def test_the_command_line_offers_every_target_and_every_rate_limit() -> None:
+    offered = {
+        option.name: option.type.choices
+        for option in serve.params
+        if isinstance(option.type, click.Choice)
+    }
+    assert offered == {"target": tuple(CHIPS), "rate_limit": tuple(RATE_LIMITS)}
 
 
 def test_a_host_needs_the_right_port() -> None:
@@ -86,7 +99,7 @@ def test_a_host_needs_the_right_port() -> None:
 
 
 def test_the_figures_of_square20_stay_the_same() -> None:
-    figures = {figure.name: figure for figure in square20.metrics()}
+    figures = {figure.name: figure for figure in SQUARE20.metrics()}
     t1 = figures["characterization.model.QB7.t1_time"]
     cz = figures["metrics.irb.cz.tgss.QB1__QB2.fidelity:par=d2"]
     assert (t1.unit, cz.unit) == ("s", "")

@@ -19,6 +19,7 @@ from qawait._schedule import Pace, Schedule
 from qawait.errors import (
     AuthenticationError,
     ClientClosed,
+    ConfigurationError,
     Error,
     JobFailed,
     JobMissing,
@@ -158,11 +159,16 @@ async def test_a_wait_the_service_asked_for_is_kept():
         assert service.asked[1][1] - service.asked[0][1] >= 120.0
 
 
-async def test_a_refused_token_ends_the_wait_and_says_how_to_come_back():
+@pytest.mark.parametrize(
+    "error",
+    [AuthenticationError(401, "no"), ConfigurationError("the token has expired")],
+    ids=["refused", "expired"],
+)
+async def test_a_refused_token_ends_the_wait_and_says_how_to_come_back(error: Error):
     j = job()
-    service = FakeService(lambda job_id, now: AuthenticationError(401, "expired"))
+    service = FakeService(lambda job_id, now: error)
     async with following(service, j):
-        with pytest.raises(AuthenticationError) as caught:
+        with pytest.raises(type(error)) as caught:
             await j
         assert "client.job('j-1')" in caught.value.__notes__[0]
 

@@ -15,7 +15,8 @@ from qawait.errors import ProtocolError
 from qawait.histograms import Histogram
 from qawait.model import Answer, CircuitRecord, End, Manifest, State, Submission, Target
 from qawait.qoro import Circuit, ExecutionConfig, Options, Simulator, serving
-from qawait.qoro.dialect import DIALECT, read_execution_config, set_execution_config
+from qawait.qoro.account import read_execution_config, set_execution_config
+from qawait.qoro.dialect import DIALECT
 from qawait.qoro.messages import Cluster, Machine, System
 from qawait.qoro.unpacking import unpack_all
 
@@ -24,6 +25,8 @@ JOB = "06b32c55-4065-49b3-b677-8ef92b98bdec"
 CLUSTER = Target(name="qoro_maestro", kind="simulator", qubits=None, simulated=True)
 SYSTEM = Target(name="square20", kind="quantum computer", qubits=20)
 CIRCUITS = (Circuit("a", "OPENQASM 2.0;\n"), Circuit("ü", "// naïve ⟨ψ|\n" * 999))
+
+ON_SYSTEM = {"tag": "x", "job_type": "EXECUTE", "qpu_system_name": "square20"}
 
 
 def recorded(name: str) -> Any:
@@ -93,15 +96,14 @@ def test_configurations_of_newer_clients_are_seen():
     body = recorded("init")["request"]
     job = serving.read_init(dumped(body | {"maestro_config": {"seed": 7}}))
     assert (job.maestro_config, job.device_config) == ({"seed": 7}, None)
-    job = serving.read_init(dumped(body | {"device_config": {"TRANSPILE_LEVEL": 3}}))
+    device = ON_SYSTEM | {"device_config": {"TRANSPILE_LEVEL": 3}}
+    job = serving.read_init(dumped(device))
     assert (job.maestro_config, job.device_config) == (None, {"TRANSPILE_LEVEL": 3})
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"job_type": "EXPECTATION"}, "EXPECTATION.* not supported by this service"),
-        ({"job_type": "VALIDATE"}, "VALIDATE.* not supported by this service"),
         ({"job_type": "CIRCUIT_CUT"}, "CIRCUIT_CUT"),
         ({"job_type": 1}, "job_type"),
         ({"simulator_cluster": None}, "simulator_cluster"),
@@ -111,6 +113,8 @@ def test_configurations_of_newer_clients_are_seen():
         ({"execution_configuration": {"api_meta": {"foo": 1}}}, "foo"),
         ({"execution_configuration": {"bond": 1}}, "bond"),
         ({"execution_configuration": [1]}, "execution_configuration"),
+        ({"execution_configuration": {}, "maestro_config": {}}, "only one"),
+        ({"device_config": {"TRANSPILE_LEVEL": 3}}, "device_config is for a qpu"),
     ],
 )
 def test_an_opening_that_is_not_served_is_refused_in_words(changes: Any, said: str):
@@ -125,6 +129,16 @@ def test_an_opening_that_is_not_served_is_refused_in_words(changes: Any, said: s
 def test_a_body_that_is_no_message_is_a_protocol_error(read: str, body: bytes):
     with pytest.raises(ProtocolError):
         getattr(serving, read)(body)
+
+
+def test_a_simulators_configuration_on_a_quantum_computer_is_refused():
+    with pytest.raises(ProtocolError, match="maestro_config is for a simulator"):
+        serving.read_init(dumped(ON_SYSTEM | {"maestro_config": {"seed": 1}}))
+
+
+def test_an_opening_to_characterise_a_qubo_names_no_target():
+    job = serving.read_init(dumped({"job_type": "VALIDATE", "tag": "q"}))
+    assert (job.job_type, job.tag, job.target) == ("VALIDATE", "q", "")
 
 
 def test_an_opening_without_target_is_refused():
@@ -190,10 +204,6 @@ def test_an_upload_may_only_finalize():
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (dumped(recorded("add_template")), "circuit_template is not supported"),
-        (dumped(recorded("add_shot_groups")), "shot_groups is not supported"),
-        (upload(observables="@gzs2:x"), "observables is not supported"),
-        (upload(circuit_ham_map=[[0, 1]]), "circuit_ham_map is not supported"),
         (upload(mode="replace"), "mode 'replace' is not supported"),
         (upload(finalized="yes"), "finalized"),
         (upload(shots=0), "shots"),

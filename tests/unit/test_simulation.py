@@ -9,18 +9,25 @@ import numpy as np
 import pytest
 
 from qawait.errors import CircuitError, ConfigurationError
+from qawait.histograms import Histogram, decode_histogram
 from qawait.iqm import Circuit
 from qawait.iqm.circuit import Instruction
-from qawait.local import square20
+from qawait.iqm.serving import Request
+from qawait.local.asked import Asked, asked_by_execution_config
+from qawait.local.maestro import is_installed
 from qawait.local.native import check
 from qawait.local.native import simulate as simulate_native
-from qawait.local.qasm import Program, compiled, method_of
+from qawait.local.qasm import Program, method_of
+from qawait.local.qasm import check as check_qasm
 from qawait.local.qasm import simulate as simulate_qasm
 from qawait.local.simulation import Method, bits, outcomes
+from qawait.local.targets import SQUARE20
 from qawait.qoro import ExecutionConfig, SimulationMethod, Simulator
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from qawait.qoro.messages import Row
 
 SEED = 20261121
 
@@ -35,7 +42,7 @@ def _measure(key: str, *qubits: str) -> Instruction:
 
 def _rows(*instructions: Instruction, shots: int = 3) -> dict[str, list[list[int]]]:
     circuit = Circuit("c", instructions)
-    check(circuit, square20.ARCHITECTURE)
+    check(Request(circuits=(circuit,), shots=shots), SQUARE20)
     [measured], _ = simulate_native([circuit], shots, SEED)
     return {key: rows.tolist() for key, rows in measured.items()}
 
@@ -49,8 +56,14 @@ def _program(
     return Program("p", "\n".join([*head, *statements]), shots)
 
 
+def _histogram(row: Row) -> Histogram:
+    results = row.results or {}
+    return decode_histogram(results["encoding"], results["n_bits"], results["payload"])
+
+
 def _counts(program: Program, config: ExecutionConfig | None = None) -> dict[int, int]:
-    [(_, histogram)], _ = simulate_qasm([program], config, SEED)
+    [row], _ = simulate_qasm((program,), asked_by_execution_config(config), SEED)
+    histogram = _histogram(row)
     pairs = zip(histogram.outcomes, histogram.counts, strict=True)
     return {int(outcome): int(count) for outcome, count in pairs}
 
@@ -199,31 +212,34 @@ def test_wide_registers_come_packed() -> None:
     statements = ["x q[0];", "x q[69];", "measure q -> c;"]
     program = _program(*statements, qubits=70, bits=70)
     config = ExecutionConfig(simulation_method=SimulationMethod.MatrixProductState)
-    [(_, histogram)], [run] = simulate_qasm([program], config, SEED)
+    [row], [run] = simulate_qasm((program,), asked_by_execution_config(config), SEED)
+    histogram = _histogram(row)
     assert run.method == "matrix_product_state"
     assert histogram.outcomes.shape == (1, 9)
     assert histogram.outcomes[0].tolist() == [0b100000, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
 def test_circuits_with_different_shots_keep_their_order() -> None:
-    programs = [
+    programs = tuple(
         Program(f"p{n}", _program(*["x q[0];"] * n, "measure q -> c;").qasm, shots)
         for n, shots in enumerate((5, 9, 5))
-    ]
-    rows, runs = simulate_qasm(programs, None, SEED)
-    assert [label for label, _ in rows] == ["p0", "p1", "p2"]
-    assert [int(h.counts.sum()) for _, h in rows] == [5, 9, 5]
-    assert [int(h.outcomes[0]) for _, h in rows] == [0, 1, 0]
+    )
+    rows, runs = simulate_qasm(programs, Asked(), SEED)
+    assert [row.label for row in rows] == ["p0", "p1", "p2"]
+    assert [int(_histogram(row).counts.sum()) for row in rows] == [5, 9, 5]
+    assert [int(_histogram(row).outcomes[0]) for row in rows] == [0, 1, 0]
     assert len(runs) == 3
 
 
 def test_without_a_method_a_bond_or_a_threshold_means_matrix_product_state() -> None:
-    assert method_of(None).name == "statevector"
-    assert method_of(ExecutionConfig()).name == "statevector"
-    assert method_of(ExecutionConfig(truncation_threshold=1e-6)) == Method(
+    def method(config: ExecutionConfig | None) -> Method | None:
+        return method_of(asked_by_execution_config(config))
+
+    assert method(None) == method(ExecutionConfig()) == Method("statevector")
+    assert method(ExecutionConfig(truncation_threshold=1e-6)) == Method(
         "matrix_product_state", None, 1e-6
     )
-    assert method_of(ExecutionConfig(bond_dimension=7)) == Method(
+    assert method(ExecutionConfig(bond_dimension=7)) == Method(
         "matrix_product_state", 7, None
     )
 
@@ -238,15 +254,27 @@ def test_without_a_method_a_bond_or_a_threshold_means_matrix_product_state() -> 
         ),
         ExecutionConfig(simulation_method=SimulationMethod.TensorNetwork),
         ExecutionConfig(simulation_method=SimulationMethod.PauliPropagator),
-        ExecutionConfig(noisy_device="ibm_fake_fez"),
-        ExecutionConfig(noise_realizations=2),
-        ExecutionConfig(noise_scaling_factor=0.5),
         ExecutionConfig.from_response({"simulator_type": 99}),
     ],
 )
+@pytest.mark.skipif(is_installed(), reason="the extra maestro is there")
 def test_nothing_is_silently_simulated_in_another_way(config: ExecutionConfig) -> None:
     with pytest.raises(ConfigurationError, match="maestro"):
-        method_of(config)
+        method_of(asked_by_execution_config(config))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ExecutionConfig(noisy_device="ibm_fake_fez"),
+        ExecutionConfig(noise_realizations=2),
+        ExecutionConfig(noise_scaling_factor=0.5),
+    ],
+)
+def test_noise_is_refused_by_the_name_of_its_option(config: ExecutionConfig) -> None:
+    [name] = config.to_payload()
+    with pytest.raises(ConfigurationError, match=f"^{name}: .*without noise"):
+        asked_by_execution_config(config)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +288,7 @@ def test_nothing_is_silently_simulated_in_another_way(config: ExecutionConfig) -
 def test_stabilizer_refuses_what_is_not_clifford(statement: str, reason: str) -> None:
     program = _program(statement, "measure q -> c;")
     with pytest.raises(CircuitError, match=f"circuit p: stabilizer .*{reason}"):
-        compiled((program,), Method("stabilizer"))
+        check_qasm((program,), Asked(method="Stabilizer"))
 
 
 def test_a_state_vector_too_wide_says_what_to_choose() -> None:
@@ -268,7 +296,7 @@ def test_a_state_vector_too_wide_says_what_to_choose() -> None:
     with pytest.raises(
         CircuitError, match=r"27 qubits.* 26 at most.*MatrixProductState"
     ):
-        compiled((program,), Method())
+        check_qasm((program,), Asked())
 
 
 def test_no_include_reads_a_file(tmp_path: Path) -> None:
@@ -276,7 +304,7 @@ def test_no_include_reads_a_file(tmp_path: Path) -> None:
     library.write_text("gate mine a { x a; }")
     program = _program(f'include "{library}";', "mine q[0];", "measure q -> c;")
     with pytest.raises(CircuitError, match="not OpenQASM 2"):
-        compiled((program,), Method())
+        check_qasm((program,), Asked())
 
 
 # --- from hexadecimal to arrays -------------------------------------------------------

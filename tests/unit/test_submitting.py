@@ -70,6 +70,7 @@ QASM = Submission(
         (errors.ResponseError(413, "x"), R),
         (errors.RateLimited(429, "x"), R),
         (errors.ServiceUnavailable(500, "x"), U),
+        (errors.ServiceUnavailable(501, "x"), R),
         (errors.ServiceUnavailable(502, "x"), U),
         (errors.ServiceUnavailable(503, "x"), R),
         (errors.ServiceUnavailable(503, "x", recognised=False), U),

@@ -33,7 +33,7 @@ def prepare(
     *,
     target_name: str = "the target",
     qubits: int | None = None,
-    measure_all: bool = False,
+    measure_all: bool | None = False,
     seed: int = 0,
     optimization_level: int = 2,
 ) -> list[Compiled]:
@@ -46,7 +46,7 @@ def prepare(
         target_name: Names the target in errors.
         qubits: How many a target without architecture has; None if it sets no number.
         measure_all: Whether a circuit that measures nothing gets a measurement of all
-            its qubits.
+            its qubits; None lets it measure nothing.
         seed: The transpiler's; the same seed gives the same circuit.
         optimization_level: The transpiler's, from 0 (none) to 3 (slow).
 
@@ -67,16 +67,19 @@ def prepare(
     )
 
 
-def as_is(circuits: object, *, native: bool) -> list[Compiled]:
+def as_is(
+    circuits: object, *, native: bool, measure_all: bool | None = False
+) -> list[Compiled]:
     """Reads circuits that need no compilation and compiles none.
 
     Args:
         circuits: One or many, as `read` takes them.
         native: Whether the service takes IQM's native circuits; else OpenQASM 2.
+        measure_all: As `prepare` takes it.
 
     Raises:
         CircuitError: One circuit cannot be sent as it is.
         ConfigurationError: Several cannot, each named on a line of its own.
     """
-    sources = read(circuits, allow_parameters=True)
+    sources = read(circuits, measure_all=measure_all, allow_parameters=True)
     return native_as_is(sources) if native else to_qasm2(sources)

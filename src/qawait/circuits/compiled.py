@@ -94,6 +94,16 @@ class Compiled(Struct, frozen=True, kw_only=True):
             CircuitError: A name is unknown or already bound, or a value is not a finite
                 real number.
         """
+        return _settled(self.with_values(values, label))
+
+    def with_values(
+        self, values: Mapping[str, float], label: str | None = None
+    ) -> Compiled:
+        """What `bind` does, but for writing the circuit, which a template spares.
+
+        Raises:
+            CircuitError: As `bind` does, but for values that give no circuit.
+        """
         label = self.label if label is None else label
         if not label:
             raise CircuitError(self.label, "the label of a bound circuit is empty")
@@ -105,15 +115,13 @@ class Compiled(Struct, frozen=True, kw_only=True):
             )
         bound = {**self.values}
         bound.update((name, _number(label, name, values[name])) for name in values)
-        return _settled(
-            Compiled(
-                label=label,
-                layout=self.layout,
-                parameters=tuple(name for name in free if name not in values),
-                calibration_set_id=self.calibration_set_id,
-                template=self.template,
-                values=bound,
-            )
+        return Compiled(
+            label=label,
+            layout=self.layout,
+            parameters=tuple(name for name in free if name not in values),
+            calibration_set_id=self.calibration_set_id,
+            template=self.template,
+            values=bound,
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from qiskit import QuantumCircuit
 
-__all__ = ["LARGEST_REGISTER", "parsed", "to_qasm2"]
+__all__ = ["LARGEST_REGISTER", "QasmTemplate", "parsed", "to_qasm2", "written"]
 
 LARGEST_REGISTER = 100_000
 """Bits in one declared register; the parsers would take memory for any number."""
@@ -99,7 +99,7 @@ def to_qasm2(
         parameters = tuple(p.name for p in circuit.parameters)
         template = QasmTemplate(
             circuit=circuit.copy() if parameters else None,
-            text="" if parameters else source.qasm2 or _written(circuit, source.origin),
+            text="" if parameters else source.qasm2 or written(circuit, source.origin),
             parameters=parameters,
         )
         return compiled(source.label, template, _layout_of(circuit))
@@ -130,7 +130,7 @@ class QasmTemplate(Struct, frozen=True, kw_only=True):
             reason = f"these parameters give no circuit: {one_line(error)}"
             raise CircuitError(label, reason) from error
         assert circuit is not None
-        return Circuit(label=label, qasm=_written(circuit, label))
+        return Circuit(label=label, qasm=written(circuit, label))
 
 
 def _written_before(source: Source) -> Compiled:
@@ -153,7 +153,12 @@ def _layout_of(circuit: QuantumCircuit) -> Layout:
     )
 
 
-def _written(circuit: QuantumCircuit, origin: str) -> str:
+def written(circuit: QuantumCircuit, origin: str) -> str:
+    """A circuit without free parameters as OpenQASM 2.
+
+    Raises:
+        CircuitError: It cannot be written.
+    """
     from qiskit import qasm2
 
     try:

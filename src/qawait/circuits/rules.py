@@ -20,13 +20,14 @@ def checked(
     circuit: QuantumCircuit,
     origin: str,
     *,
-    measure_all: bool = False,
+    measure_all: bool | None = False,
     allow_parameters: bool = False,
 ) -> QuantumCircuit:
     """The circuit itself if it can be sent as it is, else an amended copy.
 
     Raises:
-        CircuitError: It measures nothing (and `measure_all` is False), has control
+        CircuitError: It measures nothing (and `measure_all` is False; None does not
+            mind), has control
             flow, classical variables, overlapping registers or free parameters.
     """
     from qiskit.exceptions import QiskitError
@@ -47,7 +48,8 @@ def checked(
     names = tuple(parameter.name for parameter in circuit.parameters)
     if names and not allow_parameters:
         raise CircuitError(origin, free_parameters(names))
-    if not any(operation.clbits for operation in operations):
+    measures = any(operation.clbits for operation in operations)
+    if measure_all is not None and not measures:
         circuit = _measured(circuit, origin, measure_all)
     return _registered(circuit, origin)
 

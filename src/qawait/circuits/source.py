@@ -53,7 +53,7 @@ def read(
     source: object,
     *,
     label: str | None = None,
-    measure_all: bool = False,
+    measure_all: bool | None = False,
     allow_parameters: bool = False,
 ) -> list[Source]:
     """Reads one circuit or many, and checks each against the rules.
@@ -72,7 +72,8 @@ def read(
         source: One circuit or many.
         label: Names a single circuit.
         measure_all: Whether a circuit that measures nothing gets a measurement of all
-            its qubits, into a register `meas`; others stay as they are.
+            its qubits, into a register `meas`; others stay as they are. None lets
+            it measure nothing, as for expectation values.
         allow_parameters: Whether free parameters are welcome, because they will be
             bound later.
 

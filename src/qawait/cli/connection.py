@@ -130,7 +130,7 @@ def where(
     Raises:
         ConfigurationError: No such service, or a tokens file for one that has none.
     """
-    from qawait.services import IQMService, parse_service
+    from qawait.services import parse_service
 
     text = (service if service is not None else os.environ.get("QAWAIT_SERVICE")) or ""
     if text in ("", "local"):
@@ -144,9 +144,8 @@ def where(
             raise ConfigurationError("--tokens-file is for IQM; local needs no token")
         return Where(None, target)
     if tokens_file is not None:
-        kind, _, url = text.partition(":")
-        if kind != "iqm":
+        if not text.startswith("iqm:"):
             raise ConfigurationError(f"--tokens-file is for IQM, not for {text}")
-        return Where(IQMService(url or None, tokens_file=tokens_file), target)
+        return Where(parse_service(text, tokens_file=tokens_file), target)
     token = os.environ.get("QAWAIT_TOKEN") or None
     return Where(parse_service(text, token=token), target)

@@ -64,6 +64,17 @@ class _Seconds(click.ParamType[float]):
     help="Simulator processes.  [default: one for each core]",
 )
 @click.option(
+    "--target",
+    type=click.Choice(["square20", "star"]),
+    default="square20",
+    help="The IQM chip: a lattice, or a star around a resonator.  [default: square20]",
+)
+@click.option(
+    "--rate-limit",
+    type=click.Choice(["iqm"]),
+    help="Refuse too many requests for a while, as IQM does.",
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
@@ -76,6 +87,8 @@ def serve(
     service_time: float | None,
     servers: int,
     workers: int | None,
+    target: str,
+    rate_limit: str | None,
     as_json: bool,
 ) -> int:
     """Run a quantum service on this machine, with a real simulator behind it.
@@ -90,9 +103,11 @@ def serve(
       QAWAIT_TOKEN=... qawait run bell.qasm --service iqm:http://127.0.0.1:8400
       QAWAIT_TOKEN=... qawait run bell.qasm --service qoro:http://127.0.0.1:8400/api
       qawait serve --service-time 2s --servers 1      (a queue with that pace)
+      qawait serve --target star                      (qubits around a resonator)
       qawait serve --null                             (for load tests)
     """  # noqa: D301
     from qawait.local.options import ServeOptions
+    from qawait.local.rate_limit import RATE_LIMITS
     from qawait.local.server import serve as serve_until_told_to_end
 
     given: dict[str, Any] = {} if workers is None else {"workers": workers}
@@ -103,6 +118,8 @@ def serve(
             null=null,
             service_time=service_time,
             servers=servers,
+            target=target,
+            rate_limit=None if rate_limit is None else RATE_LIMITS[rate_limit],
             json=as_json,
             **given,
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from qawait._connection import SUBMISSIONS
 from qawait.cli.outcomes import of_error, of_result
 from qawait.cli.progress import Progress
 from qawait.cli.tables import console, summary
 from qawait.cli.text import say, with_plural
-from qawait.client import SUBMISSIONS
 from qawait.errors import Error, JobError, ProtocolError, ResponseError, TransportError
 
 if TYPE_CHECKING:

@@ -6,16 +6,20 @@ from qawait.iqm.architecture import (
     DynamicQuantumArchitecture,
     StaticQuantumArchitecture,
 )
+from qawait.iqm.calibration import CalibrationSet, Observation, QualityMetrics
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.dialects import DIALECTS
 from qawait.iqm.options import DynamicalDecoupling, Options
 
 __all__ = [
     "DIALECTS",
+    "CalibrationSet",
     "Circuit",
     "DynamicQuantumArchitecture",
     "DynamicalDecoupling",
     "Instruction",
+    "Observation",
     "Options",
+    "QualityMetrics",
     "StaticQuantumArchitecture",
 ]

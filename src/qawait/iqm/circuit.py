@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping  # noqa: TC003 (fields resolve at run time)
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
 
-__all__ = ["TURNS_OF_ANGLES", "Circuit", "Instruction"]
+__all__ = ["TURNS_OF_ANGLES", "Circuit", "Instruction", "radians", "turns"]
 
 TURNS_OF_ANGLES = {"angle": "angle_t", "phase": "phase_t"}
 """Arguments in radians and their names in full turns, as dialects up to 30 want them."""
+
+
+def radians(turns: float) -> float:
+    """An angle in radians from its full turns, rounded once."""
+    return turns * math.tau
+
+
+@lru_cache(maxsize=4096)
+def turns(angle: float) -> float:
+    """An angle in full turns that `radians` takes back to the same angle.
+
+    Several floats may do so; it is then the one that is written shortest, so that 0.3
+    turns stay 0.3. About a third of all angles lie between what full turns can express:
+    for them it is the nearest.
+    """
+    nearest = angle / math.tau
+    around = (
+        nearest,
+        math.nextafter(nearest, -math.inf),
+        math.nextafter(nearest, math.inf),
+    )
+    exact = [t for t in around if radians(t) == angle]
+    return min(exact, key=lambda t: len(repr(t)), default=nearest)
 
 
 class Instruction(Struct, frozen=True, omit_defaults=False):
@@ -30,7 +54,9 @@ class Instruction(Struct, frozen=True, omit_defaults=False):
         """The arguments with angles as fractions of a full turn."""
         return {
             TURNS_OF_ANGLES.get(name, name): (
-                value / (2 * math.pi) if name in TURNS_OF_ANGLES else value
+                turns(value)
+                if name in TURNS_OF_ANGLES and isinstance(value, int | float)
+                else value
             )
             for name, value in self.args.items()
         }

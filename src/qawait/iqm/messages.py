@@ -17,32 +17,45 @@ from qawait.iqm.architecture import (
 )
 
 __all__ = [
+    "ABOUT",
     "ARCHITECTURE",
+    "CALIBRATION_SET",
+    "CALIBRATION_SET_ID",
+    "CIRCUITS",
+    "CLIENT_LIBRARIES",
+    "DUTS",
     "DYNAMIC_ARCHITECTURE",
     "ERROR",
+    "ERROR_LOG",
     "HEALTH",
     "JOB",
     "JOB_STATUS",
     "METRIC_SET",
     "OBSERVATION_SET",
+    "PARAMETERS",
     "PAYLOAD",
     "QUANTUM_COMPUTERS",
     "QUEUE",
+    "STATIC_ARCHITECTURE",
     "STATIC_ARCHITECTURES",
     "SUBMITTED",
+    "TIMELINE",
     "CircuitInTurns",
     "CircuitOnLoci",
     "Compilation",
     "CountsOfCircuit",
+    "Dut",
     "ErrorBody",
+    "ErrorLog",
+    "FullRequest",
     "InstructionInTurns",
     "InstructionOnLocus",
     "JobData",
     "JobMessage",
     "JobStatus",
     "Mapped",
-    "RequestInTurns",
-    "RequestOnLoci",
+    "ShortRequest",
+    "StationStep",
     "Submitted",
     "TimelineEntry",
 ]
@@ -75,10 +88,10 @@ class CircuitInTurns(Struct, frozen=True):
     metadata: Any = UNSET
 
 
-class RequestInTurns(Struct, frozen=True, kw_only=True):
+class ShortRequest(Struct, frozen=True, kw_only=True):
     """A run request up to iqm-client 32: what is not set is left out."""
 
-    circuits: tuple[CircuitInTurns, ...]
+    circuits: tuple[CircuitInTurns, ...] | tuple[CircuitOnLoci, ...]
     custom_settings: dict[str, Any] | UnsetType = UNSET
     calibration_set_id: str | UnsetType = UNSET
     qubit_mapping: tuple[Mapped, ...] | UnsetType = UNSET
@@ -98,7 +111,7 @@ class InstructionOnLocus(Struct, frozen=True):
     name: str
     locus: tuple[str, ...]
     args: dict[str, Any]
-    implementation: str | None = None
+    implementation: str | UnsetType | None = None
 
 
 class CircuitOnLoci(Struct, frozen=True):
@@ -109,7 +122,7 @@ class CircuitOnLoci(Struct, frozen=True):
     metadata: Any = None
 
 
-class RequestOnLoci(Struct, frozen=True, kw_only=True):
+class FullRequest(Struct, frozen=True, kw_only=True):
     """A run request from iqm-client 33 on: nothing is left out.
 
     The two options about MOVE appear under their old and their new name.
@@ -217,11 +230,13 @@ class Observation(Struct, frozen=True):
 
 
 class ObservationSet(Struct, frozen=True):
-    """The quality figures of a quantum computer in api/v1."""
+    """The quality figures of a quantum computer in station and api/v1."""
 
     observations: list[Observation] = field(default_factory=list[Observation])
     describes_id: str | None = None
     """The calibration set that these figures describe."""
+    calibration_set: CalibrationSet | None = None
+    """The same one as station tells it."""
 
 
 class Metric(Struct, frozen=True):
@@ -278,8 +293,49 @@ class PayloadCircuit(Struct, frozen=True):
 class Payload(Struct, frozen=True):
     """The part of a submitted request that a result needs."""
 
-    circuits: tuple[PayloadCircuit, ...]
+    circuits: tuple[PayloadCircuit | str, ...]
+    """A text is a circuit in QIR, of which nothing is read."""
     shots: int | None = None
+
+
+class StationStep(Struct, frozen=True, omit_defaults=True):
+    """One step of a job's life in V2 and station: `stage` up to 24, then `status`."""
+
+    timestamp: str
+    status: str | None = None
+    stage: str | None = None
+
+
+class ErrorLog(Struct, frozen=True):
+    """Why a job failed, in V2 and station from iqm-client 25.3 on."""
+
+    user_error_message: str | None = None
+    full_error_log: str | None = None
+
+
+class Dut(Struct, frozen=True):
+    """A device under test: how station calls a chip."""
+
+    label: str
+    dut_type: str = "chip"
+
+
+class CalibrationSet(Struct, frozen=True):
+    """The part of station's default calibration set that says which one it is."""
+
+    observation_set_id: str
+
+
+class About(Struct, frozen=True):
+    """What a station says of itself; its software by name."""
+
+    software_versions: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ClientLibrary(Struct, frozen=True):
+    """The releases of a client that a service is made for; `max` is the first too new."""
+
+    max: str | None = None
 
 
 class ErrorBody(Struct, frozen=True):
@@ -300,7 +356,17 @@ QUEUE = Decoder(Queue)
 OBSERVATION_SET = Decoder(ObservationSet)
 METRIC_SET = Decoder(MetricSet)
 ARCHITECTURE = Decoder(Architecture)
+STATIC_ARCHITECTURE = Decoder(StaticQuantumArchitecture)
 STATIC_ARCHITECTURES = Decoder(list[StaticQuantumArchitecture])
 DYNAMIC_ARCHITECTURE = Decoder(DynamicQuantumArchitecture)
 PAYLOAD = Decoder(Payload)
+CIRCUITS = Decoder(tuple[PayloadCircuit | str, ...])
+PARAMETERS = Decoder(dict[str, Any])
+TIMELINE = Decoder(list[StationStep])
+ERROR_LOG = Decoder(ErrorLog | str | None)
+CALIBRATION_SET_ID = Decoder(str | None)
+CALIBRATION_SET = Decoder(CalibrationSet)
+DUTS = Decoder(list[Dut])
+ABOUT = Decoder(About)
+CLIENT_LIBRARIES = Decoder(dict[str, ClientLibrary])
 ERROR = Decoder(ErrorBody)

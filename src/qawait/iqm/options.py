@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from qawait.errors import ConfigurationError
+from qawait.iqm.validation import check_mapping
 
 __all__ = ["DynamicalDecoupling", "Options"]
 
@@ -66,7 +67,4 @@ class Options(Struct, frozen=True, kw_only=True):
                 "'strict' or 'allow_prx'"
             )
         if self.qubit_mapping is not None:
-            if not self.qubit_mapping:
-                raise ConfigurationError("qubit_mapping is empty; use None for no map")
-            if len(set(self.qubit_mapping.values())) != len(self.qubit_mapping):
-                raise ConfigurationError("qubit_mapping maps two names to one qubit")
+            check_mapping(self.qubit_mapping)

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from qawait.results import Result
 
-__all__ = ["WORDS", "read_job", "read_word_status", "steps", "steps_of"]
+__all__ = [
+    "WORDS",
+    "read_job",
+    "read_timeline",
+    "read_word_status",
+    "steps",
+    "steps_of",
+]
 
 _COMPILING = State.PENDING_COMPILATION
 _EXECUTING = State.PENDING_EXECUTION
@@ -25,6 +32,7 @@ WORDS: Mapping[str, State | End] = {
             "received",
             "accepted",
             "processing",
+            "pending",
             "pending compilation",
             "pending_compilation",
             "validating",
@@ -99,9 +107,9 @@ def _instant(timestamp: str) -> datetime | None:
     """A service's timestamp as aware UTC; naive ones are taken as UTC."""
     try:
         at = datetime.fromisoformat(timestamp)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def steps(entries: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
@@ -151,6 +159,20 @@ def read_job(answer: Answer) -> Status:
         queue_position=job.queue_position,
         calibration_set_id=job.compilation and job.compilation.calibration_set_id,
     )
+
+
+def read_timeline(answer: Answer) -> dict[str, str]:
+    """When each word of a timeline came first, in V2 and station, by the word.
+
+    The word stands under `stage` up to iqm-client 24 and under `status` from 25 on; an
+    entry with neither is passed over.
+    """
+    times: dict[str, str] = {}
+    for entry in decode(messages.TIMELINE, answer.body, "timeline"):
+        word = entry.stage if entry.status is None else entry.status
+        if word is not None:
+            times.setdefault(word, entry.timestamp)
+    return times
 
 
 def steps_of(result: Result) -> tuple[Step, ...]:

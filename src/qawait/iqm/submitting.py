@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,8 +24,9 @@ __all__ = [
     "options_of",
     "read_error",
     "read_opened",
+    "write_in_full",
+    "write_in_radians",
     "write_in_turns",
-    "write_on_loci",
 ]
 
 _T = TypeVar("_T")
@@ -58,17 +60,34 @@ def _optional(value: _T | None) -> _T | msgspec.UnsetType:
 
 def write_in_turns(submission: Submission) -> bytes:
     """The run request as clients up to iqm-client 30 write it."""
+    return _short(submission, tuple(_in_turns(c) for c in submission.circuits))
+
+
+def write_in_radians(submission: Submission) -> bytes:
+    """The run request as iqm-client 31 and 32 write it."""
+    return _short(submission, tuple(_in_radians(c) for c in submission.circuits))
+
+
+def _short(
+    submission: Submission,
+    circuits: tuple[messages.CircuitInTurns, ...] | tuple[messages.CircuitOnLoci, ...],
+) -> bytes:
     o = options_of(submission)
+    if o.use_timeslot:
+        raise ConfigurationError(
+            "use_timeslot is for IQM Server (api/v1); this service has no such option"
+        )
     strategy = _dd_strategy(o)
     if strategy is not None and strategy["target_qubits"] is None:
         del strategy["target_qubits"]
     return msgspec.json.encode(
-        messages.RequestInTurns(
-            circuits=tuple(_in_turns(c) for c in submission.circuits),
+        messages.ShortRequest(
+            circuits=circuits,
             custom_settings=_optional(o.custom_settings),
             calibration_set_id=_optional(o.calibration_set_id),
             qubit_mapping=_optional(_mapping(o)),
             shots=submission.shots,
+            # infinity goes out as an explicit null, as the vendor's clients write it
             max_circuit_duration_over_t2=_optional(o.max_circuit_duration_over_t2),
             heralding_mode=o.heralding_mode,
             move_validation_mode=o.move_validation_mode,
@@ -93,17 +112,36 @@ def _in_turns(circuit: Circuit) -> messages.CircuitInTurns:
     )
 
 
-def write_on_loci(submission: Submission) -> bytes:
+def _in_radians(circuit: Circuit) -> messages.CircuitOnLoci:
+    return messages.CircuitOnLoci(
+        circuit.name,
+        tuple(
+            messages.InstructionOnLocus(
+                i.name, i.locus, i.args, _optional(i.implementation)
+            )
+            for i in circuit.instructions
+        ),
+        _optional(circuit.metadata),
+    )
+
+
+def write_in_full(submission: Submission) -> bytes:
     """The run request as clients from iqm-client 33 on write it."""
     o = options_of(submission)
+    limit = o.max_circuit_duration_over_t2
+    if limit is not None and not math.isfinite(limit):
+        # JSON has no infinity, and null would mean the service's own limit
+        raise ConfigurationError(
+            "max_circuit_duration_over_t2 must be finite; 0.0 switches the check off"
+        )
     return msgspec.json.encode(
-        messages.RequestOnLoci(
-            circuits=tuple(_on_loci(c) for c in submission.circuits),
+        messages.FullRequest(
+            circuits=tuple(_in_full(c) for c in submission.circuits),
             custom_settings=_optional(o.custom_settings),
             calibration_set_id=o.calibration_set_id,
             qubit_mapping=_mapping(o),
             shots=submission.shots,
-            max_circuit_duration_over_t2=o.max_circuit_duration_over_t2,
+            max_circuit_duration_over_t2=limit,
             heralding_mode=o.heralding_mode,
             move_gate_validation=o.move_validation_mode,
             move_gate_frame_tracking=o.move_gate_frame_tracking_mode,
@@ -116,7 +154,7 @@ def write_on_loci(submission: Submission) -> bytes:
     )
 
 
-def _on_loci(circuit: Circuit) -> messages.CircuitOnLoci:
+def _in_full(circuit: Circuit) -> messages.CircuitOnLoci:
     return messages.CircuitOnLoci(
         circuit.name,
         tuple(

@@ -12,7 +12,7 @@ from qawait.errors import ConfigurationError
 from qawait.iqm import messages
 from qawait.iqm.calls import read
 from qawait.model import Answer, Call, Exchange, Target
-from qawait.wire import checked_id, decode
+from qawait.wire import checked_id, decode, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,9 @@ __all__ = [
     "dynamic_architecture",
     "server_target",
     "server_targets",
+    "station_architecture",
+    "station_target",
+    "station_targets",
 ]
 
 _T = TypeVar("_T")
@@ -34,21 +37,26 @@ _T = TypeVar("_T")
 
 def _no_such_target(name: str, known: list[str]) -> ConfigurationError:
     return ConfigurationError(
-        f"the service has no target {name!r}; it has {', '.join(known) or 'none'}"
+        f"the service has no target {name!r}; it has {shown(', '.join(known)) or 'none'}"
     )
 
 
-def cocos_target(name: str | None) -> Exchange[Target]:
-    """The one quantum computer behind a V1 address."""
-    [answer] = yield [read("quantum-architecture")]
+def cocos_target(cocos: str, name: str | None) -> Exchange[Target]:
+    """The one quantum computer behind a V1 or V2 address.
+
+    Args:
+        cocos: Where Cocos is below the address, empty or with a slash at its end.
+        name: What it must be called; None takes any.
+    """
+    [answer] = yield [read(f"{cocos}quantum-architecture")]
     return _chip(name, answer)
 
 
-def cocos_targets() -> Exchange[list[Target]]:
-    """The one quantum computer behind a V1 address, with its figures."""
+def cocos_targets(cocos: str) -> Exchange[list[Target]]:
+    """The one quantum computer behind a V1 or V2 address, with its figures."""
     answer, metrics = yield [
-        read("quantum-architecture"),
-        read("calibration/metrics/default", optional=True),
+        read(f"{cocos}quantum-architecture"),
+        read(f"{cocos}calibration/metrics/default", optional=True),
     ]
     figures = _optional(messages.METRIC_SET, metrics, "quality metrics")
     target = _chip(None, answer)
@@ -68,7 +76,8 @@ def _chip(name: str | None, answer: Answer) -> Target:
     spec = chip.quantum_architecture
     if name is not None and name != spec.name:
         raise _no_such_target(name, [spec.name])
-    qubits = [q for q in spec.qubits if not q.startswith("COMP_R")]
+    # computational resonators stand among the qubits here
+    qubits = [q for q in spec.qubits if not q.startswith(("COMP_R", "COMPR"))]
     return Target(name=spec.name, qubits=len(qubits), simulated=_simulated(answer))
 
 
@@ -86,7 +95,7 @@ def _numbers(pairs: Iterable[tuple[str, Any]]) -> dict[str, float]:
     """Those figures that are numbers, also where they are written as strings."""
     numbers: dict[str, float] = {}
     for name, value in pairs:
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, OverflowError):
             numbers[name] = float(value)
     return numbers
 
@@ -138,7 +147,7 @@ def _chosen(
     aliases = [c.alias for c in computers]
     if name is None and len(computers) != 1:
         raise ConfigurationError(
-            f"name a target: the service has {', '.join(aliases) or 'none'}"
+            f"name a target: the service has {shown(', '.join(aliases)) or 'none'}"
         )
     for computer in computers:
         if name is None or name in (computer.alias, computer.id):
@@ -178,3 +187,76 @@ def dynamic_architecture(
         read(path.format(target=quote(target, safe=""), calibration=calibration))
     ]
     return decode(messages.DYNAMIC_ARCHITECTURE, answer.body, "dynamic architecture")
+
+
+# --- station --------------------------------------------------------------------------
+
+
+def station_target(name: str | None) -> Exchange[Target]:
+    """The one quantum computer of a station; its name is the label of the chip."""
+    [answer] = yield [read("duts")]
+    label = _chip_label(name, answer)
+    [static] = yield [_station_static(label)]
+    return _station_chip(label, answer, static)
+
+
+def station_targets() -> Exchange[list[Target]]:
+    """The one quantum computer of a station, with its figures."""
+    [answer] = yield [read("duts")]
+    label = _chip_label(None, answer)
+    static, metrics = yield [
+        _station_static(label),
+        read("calibration-sets/default/metrics", optional=True),
+    ]
+    target = _station_chip(label, answer, static)
+    figures = _optional(messages.OBSERVATION_SET, metrics, "quality metrics")
+    if figures is None:
+        return [target]
+    return [
+        replace(
+            target,
+            calibration_set_id=(
+                figures.calibration_set.observation_set_id
+                if figures.calibration_set
+                else figures.describes_id
+            ),
+            figures=_numbers((o.dut_field, o.value) for o in figures.observations),
+        )
+    ]
+
+
+def _chip_label(name: str | None, answer: Answer) -> str:
+    labels = [dut.label for dut in decode(messages.DUTS, answer.body, "chips")]
+    if name is None and len(labels) != 1:
+        raise ConfigurationError(
+            f"name a target: the service has {shown(', '.join(labels)) or 'none'}"
+        )
+    label = labels[0] if name is None else name
+    if label not in labels:
+        raise _no_such_target(label, labels)
+    return label
+
+
+def _station_static(label: str) -> Call:
+    return read(f"static-quantum-architectures/{quote(label, safe='')}", optional=True)
+
+
+def _station_chip(label: str, answer: Answer, static: Answer) -> Target:
+    chip = _optional(messages.STATIC_ARCHITECTURE, static, "static architecture")
+    return Target(
+        name=label,
+        qubits=len(chip.qubits) if chip else None,
+        simulated=_simulated(answer),
+    )
+
+
+def station_architecture(
+    target: str, calibration_set_id: str | None
+) -> Exchange[DynamicQuantumArchitecture]:
+    """What a station can do; the current calibration set is first asked for its id."""
+    if calibration_set_id is None:
+        [answer] = yield [read("calibration-sets/default")]
+        current = decode(messages.CALIBRATION_SET, answer.body, "calibration set")
+        calibration_set_id = current.observation_set_id
+    path = "calibration-sets/{calibration}/dynamic-quantum-architecture"
+    return (yield from dynamic_architecture(path, target, calibration_set_id))

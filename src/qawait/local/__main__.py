@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--servers", type=int, default=1, help="jobs side by side at that pace")
     add("--workers", type=int, help="simulator processes (one for each core)")
     add("--seed", type=int, help="the same jobs give the same samples")
+    add("--target", help="the IQM chip: square20 or star (square20)")
+    add("--rate-limit", choices=("iqm",), help="refuse too many requests as IQM does")
     add("--follow-stdin", action="store_true", help="end when standard input ends")
     return parser
 
@@ -49,11 +51,14 @@ def main() -> int:
     # Late, because every worker process imports this module again.
     from qawait.errors import ConfigurationError
     from qawait.local.options import ServeOptions
+    from qawait.local.rate_limit import RATE_LIMITS
     from qawait.local.server import serve
 
     given = {
         name: value for name, value in vars(arguments).items() if value is not None
     }
+    if "rate_limit" in given:
+        given["rate_limit"] = RATE_LIMITS[given["rate_limit"]]
     try:
         serve(ServeOptions(**given))
     except ConfigurationError as error:

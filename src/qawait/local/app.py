@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from anyio import to_thread
 
-from qawait.local import cocos_routes, qoro_routes, server_routes
-from qawait.local.border import Refused, answer, guarded, recorded, shaped, with_headers
-from qawait.local.submissions import ENGINE, QUOTAS
+from qawait.local import cocos_routes, qoro_routes, server_routes, station_routes
+from qawait.local.border import (
+    answer,
+    guarded,
+    limited,
+    recorded,
+    shaped,
+    with_headers,
+)
+from qawait.local.submissions import CHIP, ENGINE, QUOTAS
 
 if TYPE_CHECKING:
+    from qawait.local.chip import Chip
     from qawait.local.engine import Engine
     from qawait.local.ledger import Ledger
     from qawait.local.options import Quotas
+    from qawait.local.rate_limit import RateLimit
 
 __all__ = ["application"]
 
@@ -24,27 +33,33 @@ async def _health(request: web.Request) -> web.Response:
     return answer(b'{"status":"ok"}')
 
 
-async def _not_served(request: web.Request) -> web.Response:
-    raise Refused(
-        501, "this service does not speak IQM's V2 and station dialects; use api/v1"
-    )
-
-
 def application(
-    engine: Engine, ledger: Ledger, *, token: str, quotas: Quotas
+    engine: Engine,
+    ledger: Ledger,
+    *,
+    chip: Chip,
+    token: str,
+    quotas: Quotas,
+    rate_limit: RateLimit | None = None,
 ) -> web.Application:
     """The routes of all dialects behind one set of checks.
 
     Args:
         engine: What runs the jobs.
         ledger: Where requests and submissions are recorded.
+        chip: The quantum computer that IQM's dialects show.
         token: The bearer token that every request must bring.
         quotas: The limits of a job and of a request body.
+        rate_limit: The limit that IQM's dialects set on requests; None sets none.
     """
+    middlewares = [recorded(ledger), shaped, guarded(token)]
+    if rate_limit is not None:
+        middlewares.append(limited(rate_limit))
     app = web.Application(
-        middlewares=[recorded(ledger), shaped, guarded(token)],
+        middlewares=middlewares,
         client_max_size=quotas.body_bytes,
     )
+    app[CHIP] = chip
     app[ENGINE] = engine
     app[QUOTAS] = quotas
     app.on_response_prepare.append(with_headers)
@@ -60,7 +75,7 @@ def application(
             *cocos_routes.routes(),
             *server_routes.routes(),
             *qoro_routes.routes(),
-            web.route("*", "/station/{rest:.*}", _not_served),
+            *station_routes.routes(),
         ]
     )
     return app

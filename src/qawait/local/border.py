@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import math
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
@@ -20,10 +21,12 @@ import msgspec
 from aiohttp import web
 
 from qawait.errors import ProtocolError
+from qawait.local.rate_limit import Exhausted, RateLimiter, cost
 from qawait.qoro.serving import write_detail, write_error
 
 if TYPE_CHECKING:
     from qawait.local.ledger import Ledger
+    from qawait.local.rate_limit import RateLimit
 
 __all__ = [
     "JOB_ID",
@@ -31,6 +34,7 @@ __all__ = [
     "answer",
     "body_of",
     "guarded",
+    "limited",
     "recorded",
     "shaped",
     "with_headers",
@@ -59,8 +63,15 @@ _HEADERS = {
 class Refused(Exception):
     """A request is refused: HTTP status, a sentence, and a word for programs."""
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.headers = headers or {}
         self.status = status
         self.message = message
         self.code = code or _CODES.get(status, "error")
@@ -76,6 +87,7 @@ _CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
     422: "validation_error",
+    429: "too_many_requests",
     500: "internal_error",
     501: "not_implemented",
     503: "service_unavailable",
@@ -116,6 +128,11 @@ def _in_detail(refused: Refused) -> bytes:
     return msgspec.json.encode({"detail": refused.message})
 
 
+def _as_station(refused: Refused) -> bytes:
+    # clients up to iqm-client 30 read the one name, later ones the other
+    return msgspec.json.encode({"detail": refused.message, "message": refused.message})
+
+
 def _as_server(refused: Refused) -> bytes:
     return msgspec.json.encode(
         {
@@ -134,7 +151,7 @@ def _as_qoro(refused: Refused) -> bytes:
 
 _SHAPES: tuple[tuple[str, Callable[[Refused], bytes]], ...] = (
     ("/cocos/", _in_detail),
-    ("/station/", _in_detail),
+    ("/station/", _as_station),
     ("/api/v1/", _as_server),
     ("/api/", _as_qoro),
     ("/", _as_server),
@@ -161,7 +178,9 @@ async def shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
         _log.exception("incident %s: %s %s", incident, request.method, request.path)
         refused = Refused(500, f"internal error, incident {incident}")
     shape = next(shape for prefix, shape in _SHAPES if _under(prefix, request.path))
-    return answer(shape(refused), refused.status)
+    response = answer(shape(refused), refused.status)
+    response.headers.update(refused.headers)
+    return response
 
 
 def _under(prefix: str, path: str) -> bool:
@@ -200,6 +219,33 @@ def guarded(token: str) -> Callable[..., Awaitable[web.StreamResponse]]:
         return await handler(request)
 
     return guard
+
+
+def limited(limit: RateLimit) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Lets requests pass while there are units for them; all are of one account."""
+    limiter = RateLimiter(limit)
+
+    @web.middleware
+    async def spend(request: web.Request, handler: Handler) -> web.StreamResponse:
+        length = request.content_length or 0
+        units = cost(limit, request.method, request.path, length)
+        if units is None:
+            return await handler(request)
+        try:
+            left = limiter.spend(units, anyio.current_time())
+        except Exhausted as exhausted:
+            seconds = math.ceil(exhausted.seconds)
+            raise Refused(
+                429,
+                f"too many requests; ask again in {seconds} s",
+                headers={"Retry-After": str(seconds)},
+            ) from None
+        response = await handler(request)
+        response.headers["RateLimit-Limit"] = str(limit.units)
+        response.headers["RateLimit-Remaining"] = str(left)
+        return response
+
+    return spend
 
 
 def _port_of(request: web.Request) -> int | None:

@@ -13,20 +13,23 @@ from qawait.iqm.serving import (
     write_status,
     write_submitted,
 )
-from qawait.local import square20
 from qawait.local.border import JOB_ID, Refused, answer
+from qawait.local.chip import CALIBRATED_AT, Figure
 from qawait.local.jobs import Job, Stage
-from qawait.local.submissions import asked_job, engine_of, take
-from qawait.local.user_agents import v1_word
+from qawait.local.submissions import (
+    asked_job,
+    calibration_set_of,
+    chip_of,
+    engine_of,
+    take,
+)
+from qawait.local.user_agents import asks_for_counts_only, v1_word
 
-__all__ = ["client_libraries", "routes"]
+__all__ = ["check_calibration_set", "client_libraries", "counts_of", "routes"]
 
 _CLIENT_LIBRARIES = msgspec.json.encode(
     {"iqm-client": {"name": "IQM Client", "min": "18.6", "max": "37.0"}}
 )
-_SPECIFICATION = msgspec.json.encode(square20.specification())
-_STATIC = msgspec.json.encode(square20.STATIC)
-_DYNAMIC = msgspec.json.encode(square20.ARCHITECTURE)
 
 _TIMESTAMPS = (
     ("job_start", Stage.RECEIVED),
@@ -48,63 +51,66 @@ async def client_libraries(request: web.Request) -> web.Response:
 
 
 async def _specification(request: web.Request) -> web.Response:
-    return answer(_SPECIFICATION)
+    return answer(msgspec.json.encode(chip_of(request).specification()))
 
 
 async def _static(request: web.Request) -> web.Response:
-    return answer(_STATIC)
+    return answer(msgspec.json.encode(chip_of(request).static))
 
 
-def check_calibration_set(set_id: str) -> None:
+def check_calibration_set(request: web.Request) -> None:
     """There is one calibration set.
 
     Raises:
         Refused: Another one is asked for.
     """
-    if set_id not in ("default", square20.CALIBRATION_SET_ID):
+    known = ("default", chip_of(request).calibration_set_id)
+    if request.match_info["set"] not in known:
         raise Refused(404, "there is no such calibration set")
 
 
 async def _dynamic(request: web.Request) -> web.Response:
-    check_calibration_set(request.match_info["set"])
-    return answer(_DYNAMIC)
+    check_calibration_set(request)
+    return answer(msgspec.json.encode(chip_of(request).architecture))
 
 
-def _flat(prefix: str, set_id: str) -> dict[str, Any]:
+def _flat(prefix: str, set_id: str, dut: str) -> dict[str, Any]:
     return {
         f"{prefix}_id": set_id,
-        f"{prefix}_dut_label": square20.DUT,
+        f"{prefix}_dut_label": dut,
         f"{prefix}_is_invalid": False,
-        f"{prefix}_created_timestamp": square20.CALIBRATED_AT,
-        f"{prefix}_end_timestamp": square20.CALIBRATED_AT,
+        f"{prefix}_created_timestamp": CALIBRATED_AT,
+        f"{prefix}_end_timestamp": CALIBRATED_AT,
     }
 
 
-def _figures(figures: list[square20.Figure]) -> dict[str, Any]:
+def _figures(figures: list[Figure]) -> dict[str, Any]:
     return {
         figure.name: {
             "value": str(figure.value),
             "unit": figure.unit,
             "uncertainty": str(figure.uncertainty),
-            "timestamp": square20.CALIBRATED_AT,
+            "timestamp": CALIBRATED_AT,
         }
         for figure in figures
     }
 
 
 async def _calibration(request: web.Request) -> web.Response:
-    check_calibration_set(request.match_info["set"])
-    body = _flat("calibration_set", square20.CALIBRATION_SET_ID)
-    body["observations"] = _figures(square20.calibration())
+    check_calibration_set(request)
+    chip = chip_of(request)
+    body = _flat("calibration_set", chip.calibration_set_id, chip.dut)
+    body["observations"] = _figures(chip.calibration())
     return answer(msgspec.json.encode(body))
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    check_calibration_set(request.match_info["set"])
-    body = _flat("calibration_set", square20.CALIBRATION_SET_ID)
-    body["calibration_set_number_of_observations"] = len(square20.calibration())
-    body |= _flat("quality_metric_set", square20.METRIC_SET_ID)
-    body["metrics"] = _figures(square20.metrics())
+    check_calibration_set(request)
+    chip = chip_of(request)
+    body = _flat("calibration_set", chip.calibration_set_id, chip.dut)
+    body["calibration_set_number_of_observations"] = len(chip.calibration())
+    body |= _flat("quality_metric_set", chip.metric_set_id, chip.dut)
+    body["metrics"] = _figures(chip.metrics())
     return answer(msgspec.json.encode(body))
 
 
@@ -128,7 +134,7 @@ async def _everything(request: web.Request) -> web.Response:
     parts = await engine.parts(job)
     times = ((name, job.at(stage)) for name, stage in _TIMESTAMPS)
     metadata: dict[str, Any] = {
-        "calibration_set_id": square20.CALIBRATION_SET_ID,
+        "calibration_set_id": calibration_set_of(job),
         "request": msgspec.Raw(parts[0]),
         "timestamps": {name: at.isoformat() for name, at in times if at is not None},
     }
@@ -143,10 +149,19 @@ async def _everything(request: web.Request) -> web.Response:
     )
 
 
+async def counts_of(request: web.Request, job: Job, word: str) -> web.Response:
+    """The counts of a job that stands at this word, in V1, V2 and station."""
+    engine = engine_of(request)
+    counts = await engine.result(job, "measurement_counts")
+    if not asks_for_counts_only(request.headers.get("User-Agent", "")):
+        return answer(write_counts(word, counts))
+    [body, *_] = await engine.parts(job)
+    return answer(write_counts(word, counts, message=job.message, request=body))
+
+
 async def _counts(request: web.Request) -> web.Response:
     job = await asked_job(request)
-    counts = await engine_of(request).result(job, "measurement_counts")
-    return answer(write_counts(_word(request, job), counts))
+    return await counts_of(request, job, _word(request, job))
 
 
 async def _abort(request: web.Request) -> web.Response:

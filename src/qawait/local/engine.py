@@ -143,7 +143,7 @@ class Engine:
             return None
         if job.drawn:
             seed = UUID(job.id).int if job.seed is None else job.seed
-            work = Work(await self._store.parts(job.id), job.config, seed)
+            work = Work(await self._store.parts(job.id), job.config, seed, job.target)
             return KINDS[job.kind].fabricate(work, name)
         return await self._store.result(job.id, name)
 
@@ -305,7 +305,8 @@ class Engine:
         limit = min(self._options.quotas.seconds, job.seconds or math.inf)
         with CancelScope() as live.scope:
             async with self._workers:
-                work = Work(await self._store.parts(job.id), job.config, job.seed)
+                parts = await self._store.parts(job.id)
+                work = Work(parts, job.config, job.seed, job.target)
                 try:
                     with anyio.fail_after(limit):
                         value = await to_process.run_sync(

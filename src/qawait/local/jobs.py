@@ -60,6 +60,12 @@ class Job(Struct):
     timeline: list[Moment]
     config: dict[str, object] | None = None
     """How to simulate, as the client posted it; None leaves it to the dialect."""
+    maestro_config: dict[str, object] | None = None
+    """Qoro: what newer clients post in its place, as it came."""
+    expectation: bool = False
+    """Qoro: whether it returns expectation values and no shots."""
+    values: int = 0
+    """Expectation values over all circuits."""
     message: str | None = None
     """Why it failed or was aborted."""
     parts: int = 0

@@ -1,17 +1,19 @@
 # pyright: basic
 """IQM's native circuits on the simulator: checked, built, run.
 
-The machine has no noise and no durations: every shot begins in the ground state. So
-heralding keeps all shots, and resets before a shot, dynamical decoupling, delays and the
-check of a circuit's duration have nothing to do.
+The machine has no noise, and its operations take no time but for the delays that a
+circuit asks for. Every shot begins in the ground state, so heralding with "zeros", which
+measures all qubits at the start and drops the shots where one reads 1, keeps every shot;
+and resets before a shot, dynamical decoupling and frame tracking have nothing to do.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qawait.errors import CircuitError
+from qawait.iqm.validation import Machine
+from qawait.iqm.validation import check as check_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,117 +22,74 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qiskit import QuantumCircuit
 
-    from qawait.iqm.architecture import DynamicQuantumArchitecture
-    from qawait.iqm.circuit import Circuit, Instruction
+    from qawait.iqm.circuit import Circuit
+    from qawait.iqm.serving import Request
+    from qawait.local.chip import Chip
     from qawait.local.simulation import Run
 
 __all__ = ["check", "simulate"]
 
-_ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "prx": (frozenset({"angle", "phase"}), frozenset()),
-    "cz": (frozenset(), frozenset()),
-    "measure": (frozenset({"key"}), frozenset({"feedback_key"})),
-    "barrier": (frozenset(), frozenset()),
-    "delay": (frozenset({"duration"}), frozenset()),
-    "reset": (frozenset(), frozenset()),
-}
-"""Operations that this service runs: required and optional arguments."""
-
-_ARITY = {"prx": 1, "cz": 2}
-_CALIBRATED = ("prx", "cz", "measure")
+_IDLE = ("barrier", "delay")
+"""What changes no state on a machine without noise."""
 
 
-def check(circuit: Circuit, architecture: DynamicQuantumArchitecture) -> None:
-    """Holds a circuit against what the machine can do, as its compiler would.
+def check(request: Request, chip: Chip) -> None:
+    """Holds the circuits of a request against what a chip can do, as a compiler would.
 
     Raises:
         CircuitError: Says which circuit, which instruction and why.
     """
-    keys: set[str] = set()
-    for number, instruction in enumerate(circuit.instructions):
-        reason = _fault(instruction, keys, architecture)
-        if reason is not None:
-            where = f"instruction {number} ({instruction.name}"
-            if instruction.locus:
-                where += f" on {', '.join(instruction.locus)}"
-            raise CircuitError(f"circuit {circuit.name}", f"{where}): {reason}")
-    if not keys:
-        raise CircuitError(f"circuit {circuit.name}", "it measures nothing")
-
-
-def _fault(
-    instruction: Instruction,
-    keys: set[str],
-    architecture: DynamicQuantumArchitecture,
-) -> str | None:
-    name, locus, args = instruction.name, instruction.locus, instruction.args
-    if name not in _ARGUMENTS:
-        return (
-            f"{name} is not supported by this service; it runs {', '.join(_ARGUMENTS)}"
+    asked = request.calibration_set_id
+    if asked not in (None, "default", chip.calibration_set_id):
+        raise CircuitError(chip.alias, f"it has no calibration set {asked}")
+    machine = Machine.of(chip.architecture)
+    for circuit in request.circuits:
+        origin = f"circuit {circuit.name}"
+        check_rules(
+            circuit,
+            origin=origin,
+            machine=machine,
+            move_validation_mode=request.move_validation_mode,
         )
-    required, optional = _ARGUMENTS[name]
-    if missing := sorted(required - args.keys()):
-        return f"the argument {missing[0]} is missing"
-    if unknown := sorted(args.keys() - required - optional):
-        return f"the argument {unknown[0]} is not known"
-    for argument in sorted(args):
-        if (reason := _fault_of_argument(argument, args[argument])) is not None:
-            return reason
-    if not locus:
-        return "it acts on nothing"
-    if len(set(locus)) != len(locus):
-        return "a component appears twice"
-    if name in _ARITY and len(locus) != _ARITY[name]:
-        return f"it acts on {_ARITY[name]} component(s), not {len(locus)}"
-    strangers = [c for c in locus if c not in architecture.qubits]
-    if strangers:
-        return f"the machine has no qubit {strangers[0]}"
-    if name == "measure":
-        if args["key"] in keys:
-            return f"the key {args['key']} is already used in this circuit"
-        keys.add(args["key"])
-    return _fault_of_locus(instruction, architecture) if name in _CALIBRATED else None
+        if request.max_circuit_duration_over_t2:
+            most = request.max_circuit_duration_over_t2
+            _check_duration(circuit, origin, chip, most)
 
 
-def _fault_of_argument(name: str, value: Any) -> str | None:
-    if name in ("key", "feedback_key"):
-        return None if isinstance(value, str) and value else f"{name} must be a text"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{name} must be a number, not {value!r}"
-    if not math.isfinite(value):
-        return f"{name} must be finite, not {value!r}"
-    if name == "duration" and value < 0:
-        return f"duration must not be negative, not {value!r}"
-    return None
+def _check_duration(circuit: Circuit, origin: str, chip: Chip, most: float) -> None:
+    """Holds the delays of a circuit against the shortest T2 of its qubits."""
+    names = {c for i in circuit.instructions for c in i.locus}
+    times = {
+        qubit: time for qubit, time in chip.coherence_times().items() if qubit in names
+    }
+    shortest = min(times, key=times.__getitem__)
+    seconds = _duration(circuit)
+    if seconds > most * times[shortest]:
+        raise CircuitError(
+            origin,
+            f"its delays take {seconds:g} s, {seconds / times[shortest]:.3g} times the"
+            f" T2 of {shortest}; max_circuit_duration_over_t2 allows {most:g} times",
+        )
 
 
-def _fault_of_locus(
-    instruction: Instruction, architecture: DynamicQuantumArchitecture
-) -> str | None:
-    gate = architecture.gates.get(instruction.name)
-    if gate is None:
-        return "the calibration set has no such gate"
-    if instruction.implementation is None:
-        loci = gate.loci
-    elif instruction.implementation in gate.implementations:
-        loci = gate.implementations[instruction.implementation].loci
-    else:
-        known = ", ".join(gate.implementations)
-        return f"no implementation {instruction.implementation}; there is {known}"
-    locus = instruction.locus
-    if instruction.name == "measure":
-        calibrated = all((component,) in loci for component in locus)
-    else:
-        # CZ is symmetric, so either order of its qubits will do.
-        calibrated = locus in loci or (len(locus) == 2 and locus[::-1] in loci)
-    return None if calibrated else "this locus is not calibrated"
+def _duration(circuit: Circuit) -> float:
+    """Seconds until the last component is done, where only delays take time."""
+    busy_until: dict[str, float] = {}
+    for instruction in circuit.instructions:
+        begin = max(busy_until.get(component, 0.0) for component in instruction.locus)
+        delay: float = instruction.args.get("duration", 0.0)
+        for component in instruction.locus:
+            busy_until[component] = begin + delay
+    return max(busy_until.values())
 
 
 def _built(circuit: Circuit) -> tuple[QuantumCircuit, dict[str, int]]:
-    """The circuit on the qubits that it uses, and the width of each key in order.
+    """The circuit on the components that it uses, and the width of each key in order.
 
     Classical bits follow the measurements: the first bit of a key stands behind the
-    last bit of the key before.
+    last bit of the key before. A resonator is a qubit like the others: MOVE is defined
+    where one of its two components is in the ground state, and there it is their SWAP,
+    up to a phase that the MOVE back takes away.
     """
     from qiskit import QuantumCircuit
     from qiskit.circuit.library import RGate
@@ -139,27 +98,35 @@ def _built(circuit: Circuit) -> tuple[QuantumCircuit, dict[str, int]]:
         component: index
         for index, component in enumerate(
             dict.fromkeys(
-                c for i in circuit.instructions if i.name != "barrier" for c in i.locus
+                c for i in circuit.instructions if i.name not in _IDLE for c in i.locus
             )
         )
     }
     widths = {key: len(locus) for key, locus in circuit.measured().items()}
     built = QuantumCircuit(len(used), sum(widths.values()))
+    bit_of_feedback: dict[tuple[str, str], int] = {}
     first = 0
     for i in circuit.instructions:
-        if i.name == "barrier":
+        if i.name in _IDLE:
             continue
         qubits = [used[component] for component in i.locus]
         if i.name == "prx":
             built.append(RGate(i.args["angle"], i.args["phase"]), qubits)
+        elif i.name == "cc_prx":
+            bit = bit_of_feedback[i.args["feedback_key"], i.args["feedback_qubit"]]
+            with built.if_test((built.clbits[bit], 1)):
+                built.append(RGate(i.args["angle"], i.args["phase"]), qubits)
         elif i.name == "cz":
             built.cz(qubits[0], qubits[1])
+        elif i.name == "move":
+            built.swap(qubits[0], qubits[1])
         elif i.name == "reset":
             built.reset(qubits)
         elif i.name == "measure":
             built.measure(qubits, range(first, first + len(qubits)))
+            for bit, component in enumerate(i.locus, first):
+                bit_of_feedback[i.args.get("feedback_key", ""), component] = bit
             first += len(qubits)
-        # A delay does nothing on a machine without noise.
     return built, widths
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from qawait.errors import ConfigurationError
+from qawait.local.targets import CHIPS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from qawait.local.rate_limit import RateLimit
 
 __all__ = ["Quotas", "ServeOptions"]
 
@@ -59,6 +62,10 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """Whether the line that tells the address is JSON."""
     follow_stdin: bool = False
     """Whether the service ends at the end of its standard input."""
+    target: str = "square20"
+    """The quantum computer that IQM's dialects show: `square20` or `star`."""
+    rate_limit: RateLimit | None = None
+    """What IQM's dialects allow in requests; None allows any number."""
     quotas: Quotas = Quotas()
 
     def __post_init__(self) -> None:
@@ -73,6 +80,10 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
             raise ConfigurationError("the service time must not be negative")
         if self.servers < 1 or self.workers < 1:
             raise ConfigurationError("there must be one server and one worker at least")
+        if self.target not in CHIPS:
+            raise ConfigurationError(
+                f"there is no target {self.target}; there is {', '.join(CHIPS)}"
+            )
         if self.private_store and self.store is not None:
             raise ConfigurationError(
                 "a private store has no path; give one or the other"

@@ -1,8 +1,9 @@
-"""Qoro below `/api`, as qoro-divi 0.9 to 0.14 speak it. Wire reference, Qoro, §1."""
+"""Qoro below `/api`, as qoro-divi 0.9 to 0.15 speak it. Wire reference, Qoro, §1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import anyio.to_thread
@@ -15,18 +16,21 @@ from qawait.local.submissions import QUOTAS, asked_job, check_shots, engine_of
 from qawait.local.user_agents import asks_for_maestro_config
 from qawait.model import State
 from qawait.qoro.execution_config import ExecutionConfig
-from qawait.qoro.messages import Cluster, Row
+from qawait.qoro.messages import Cluster, Credits, Row, Transaction, Transactions
 from qawait.qoro.serving import (
     read_circuits,
     read_execution_config,
     read_init,
     write_cancelled,
     write_clusters,
+    write_credits,
     write_execution_config,
     write_init,
+    write_newer_config,
     write_page,
     write_status,
     write_systems,
+    write_transactions,
 )
 
 if TYPE_CHECKING:
@@ -36,10 +40,15 @@ __all__ = ["CLUSTER", "routes"]
 
 CLUSTER = "qoro_maestro"
 
+_NO_QUBOS = "this service does not characterise QUBOs"
+_GIFT = Decimal("500.00")
+_BEGAN = now()
 _SYSTEMS = write_systems([])
 _CLUSTERS = write_clusters([Cluster(CLUSTER)])
 _ROWS = msgspec.json.Decoder(list[Row])
 _PAGE, _LONGEST_PAGE = 100, 1000
+_MOST_VALUES = 1_000_000
+"""Expectation values of one job: every observable comes once for each circuit."""
 
 _STATES = {
     Stage.OPEN: State.PENDING_COMPILATION,
@@ -71,31 +80,36 @@ async def _blueprint(request: web.Request) -> web.Response:
 
 
 async def _credits(request: web.Request) -> web.Response:
-    today = now().isoformat().replace("+00:00", "Z")
-    body = {
-        "balance": "500.00",
-        "total_used": "0",
-        "created_at": today,
-        "updated_at": today,
-    }
-    return answer(msgspec.json.encode(body))
+    account = Credits(
+        balance=_GIFT, total_used=Decimal(0), created_at=_BEGAN, updated_at=_BEGAN
+    )
+    return answer(write_credits(account))
 
 
 async def _transactions(request: web.Request) -> web.Response:
-    return answer(
-        b'{"count":0,"total_pages":1,"next":null,"previous":null,"results":[]}'
+    page = _number(request.query, "page", 1, 1)
+    _number(request.query, "page_size", 20, 1)
+    if page > 1:
+        raise Refused(404, f"there is no page {page} of transactions")
+    gift = Transaction(
+        id=1,
+        amount=_GIFT,
+        balance_after=_GIFT,
+        transaction_type="PURCHASE",
+        description="What a local service starts with; nothing costs anything here",
+        created_at=_BEGAN,
     )
+    return answer(write_transactions(Transactions(count=1, results=[gift])))
 
 
 async def _init(request: web.Request) -> web.Response:
     body = await body_of(request)
     new = read_init(body)
-    if new.kind != "simulator" or new.target != CLUSTER:
+    if new.job_type == "VALIDATE":
+        raise Refused(501, _NO_QUBOS)
+    # Clients up to 0.8 know no clusters and call every target a system.
+    if new.target != CLUSTER:
         raise Refused(400, f"there is no target {new.target}; there is {CLUSTER}")
-    if new.maestro_config:
-        raise Refused(
-            400, "maestro_config is not supported by this service; leave it out"
-        )
     job = Job(
         id=str(uuid4()),
         kind="qoro",
@@ -104,6 +118,8 @@ async def _init(request: web.Request) -> web.Response:
         circuits=0,
         shots=0,
         timeline=[Moment(Stage.OPEN, now())],
+        maestro_config=new.maestro_config,
+        expectation=new.job_type == "EXPECTATION",
     )
     if new.execution_config is not None:
         _configure(job, new.execution_config)
@@ -123,12 +139,23 @@ async def _add_circuits(request: web.Request) -> web.Response:
     upload = await anyio.to_thread.run_sync(read_circuits, body)
     if job.stage is not Stage.OPEN:
         raise Refused(409, "the job is complete and takes no further circuits")
-    circuits = job.circuits + len(upload.circuits)
-    shots = job.shots + len(upload.circuits) * upload.shots
-    check_shots(request.app[QUOTAS], circuits, upload.shots, shots)
+    if job.expectation and not upload.observables:
+        raise Refused(400, "a job of type EXPECTATION needs observables")
+    if upload.observables and not job.expectation:
+        raise Refused(400, "observables are for jobs of type EXPECTATION")
+    each = [] if job.expectation else upload.shots_each()
+    circuits, shots = job.circuits + len(upload), job.shots + sum(each)
+    check_shots(request.app[QUOTAS], circuits, max(each, default=0), shots)
+    values = job.values + sum(map(len, upload.observables_each(job.circuits)))
+    if values > _MOST_VALUES:
+        raise Refused(
+            400,
+            f"cannot submit a job with {values} expectation values, the maximum is "
+            f"{_MOST_VALUES}",
+        )
     if upload.finalized and not circuits:
         raise Refused(400, "the job has no circuits")
-    job.circuits, job.shots = circuits, shots
+    job.circuits, job.shots, job.values = circuits, shots, values
     await engine_of(request).append(job, body, finished=upload.finalized)
     return answer(b'{"status":"ok"}')
 
@@ -186,6 +213,8 @@ async def _set_config(request: web.Request) -> web.Response:
     config = read_execution_config(await body_of(request))
     if job.stage not in (Stage.OPEN, Stage.RECEIVED):
         raise Refused(409, "a configuration can be set only while the job is PENDING")
+    if job.maestro_config is not None:
+        raise Refused(409, "the job has a maestro_config, and only one can hold")
     _configure(job, config)
     await engine_of(request).configure(job)
     return answer(write_execution_config(job.id, config, posted=True))
@@ -193,13 +222,10 @@ async def _set_config(request: web.Request) -> web.Response:
 
 async def _get_config(request: web.Request) -> web.Response:
     job = await asked_job(request, "qoro")
-    if asks_for_maestro_config(request.headers.get("User-Agent", "")):
-        body: dict[str, Any] = {
-            "job_id": job.id,
-            "maestro_config": None,
-            "device_config": None,
-        }
-        return answer(msgspec.json.encode(body))
+    newer = asks_for_maestro_config(request.headers.get("User-Agent", ""))
+    # The eras differ in what they read where there is nothing: null here, 404 there.
+    if newer or job.maestro_config is not None:
+        return answer(write_newer_config(job.id, maestro_config=job.maestro_config))
     if job.config is None:
         raise Refused(404, "the job has no execution configuration")
     config = ExecutionConfig.from_response(job.config)
@@ -207,7 +233,7 @@ async def _get_config(request: web.Request) -> web.Response:
 
 
 async def _not_served(request: web.Request) -> web.Response:
-    raise Refused(501, "this service does not characterise QUBOs")
+    raise Refused(501, _NO_QUBOS)
 
 
 def routes() -> list[web.RouteDef]:

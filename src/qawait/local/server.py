@@ -22,6 +22,7 @@ from qawait.local.app import application
 from qawait.local.engine import Engine
 from qawait.local.ledger import Ledger
 from qawait.local.store import Store, default_path
+from qawait.local.targets import CHIPS
 
 if TYPE_CHECKING:
     from qawait.local.options import ServeOptions
@@ -82,7 +83,14 @@ async def _serve_at(
     ledger = Ledger()
     engine = Engine(store, ledger, options)
     runner = web.AppRunner(
-        application(engine, ledger, token=token, quotas=options.quotas),
+        application(
+            engine,
+            ledger,
+            chip=CHIPS[options.target],
+            token=token,
+            quotas=options.quotas,
+            rate_limit=options.rate_limit,
+        ),
         access_log=None,
         keepalive_timeout=_IDLE_CONNECTION,
         shutdown_timeout=_SHUTDOWN,

@@ -18,28 +18,20 @@ from qawait.iqm.messages import (
     TimelineEntry,
 )
 from qawait.iqm.serving import write_job
-from qawait.local import square20
 from qawait.local.border import JOB_ID, Refused, answer
 from qawait.local.jobs import Job, Stage, now
-from qawait.local.submissions import asked_job, engine_of, take
+from qawait.local.station_routes import channel_properties
+from qawait.local.submissions import (
+    asked_job,
+    calibration_set_of,
+    chip_of,
+    engine_of,
+    take,
+)
 
 __all__ = ["routes"]
 
-_COMPUTERS = msgspec.json.encode(
-    QuantumComputers(
-        [QuantumComputer(square20.ID, square20.ALIAS, square20.DISPLAY_NAME)]
-    )
-)
 _HEALTH = msgspec.json.encode(Health(healthy=True))
-_DUTS = msgspec.json.encode([{"label": square20.DUT, "dut_type": "chip"}])
-_STATIC = msgspec.json.encode([square20.STATIC])
-_DYNAMIC = msgspec.json.encode(square20.ARCHITECTURE)
-_CALIBRATION = msgspec.json.encode(
-    square20.observations(square20.calibration(), square20.CALIBRATION_SET_ID)
-)
-_METRICS = msgspec.json.encode(
-    square20.observations(square20.metrics(), square20.METRIC_SET_ID)
-)
 
 _WORDS = {
     Stage.RECEIVED: "waiting",
@@ -77,19 +69,20 @@ async def _get_about(request: web.Request) -> web.Response:
 
 
 async def _computers(request: web.Request) -> web.Response:
-    return answer(_COMPUTERS)
+    chip = chip_of(request)
+    computer = QuantumComputer(chip.id, chip.alias, chip.display_name)
+    return answer(msgspec.json.encode(QuantumComputers([computer])))
 
 
 def _check_computer(request: web.Request) -> None:
     name = request.match_info["qc"]
-    if name not in (square20.ALIAS, square20.ID):
-        raise Refused(
-            404, f"there is no such quantum computer; there is {square20.ALIAS}"
-        )
+    chip = chip_of(request)
+    if name not in (chip.alias, chip.id):
+        raise Refused(404, f"there is no such quantum computer; there is {chip.alias}")
 
 
 def _check_calibration_set(request: web.Request) -> None:
-    known = ("default", square20.CALIBRATION_SET_ID)
+    known = ("default", chip_of(request).calibration_set_id)
     if request.match_info["set"] not in known:
         raise Refused(404, "there is no such calibration set")
 
@@ -109,35 +102,40 @@ async def _queue(request: web.Request) -> web.Response:
     return answer(msgspec.json.encode(body))
 
 
-_ARTIFACTS = {"duts": _DUTS, "static-quantum-architectures": _STATIC}
-
-
 async def _artifact(request: web.Request) -> web.Response:
     _check_computer(request)
     name = request.match_info["name"]
     if name == "about":
         return answer(_about())
-    if name not in _ARTIFACTS:
-        raise Refused(404, "a simulated quantum computer has no such artifact")
-    return answer(_ARTIFACTS[name])
+    chip = chip_of(request)
+    if name == "duts":
+        duts = [{"label": chip.dut, "dut_type": "chip"}]
+        return answer(msgspec.json.encode(duts))
+    if name == "static-quantum-architectures":
+        return answer(msgspec.json.encode([chip.static]))
+    if name == "channel-properties":
+        return web.Response(body=channel_properties(chip, as_protobuf=True))
+    raise Refused(404, "a simulated quantum computer has no such artifact")
 
 
 async def _dynamic(request: web.Request) -> web.Response:
     _check_computer(request)
     _check_calibration_set(request)
-    return answer(_DYNAMIC)
+    return answer(msgspec.json.encode(chip_of(request).architecture))
 
 
 async def _calibration(request: web.Request) -> web.Response:
     _check_computer(request)
     _check_calibration_set(request)
-    return answer(_CALIBRATION)
+    observations = chip_of(request).observations(of_metrics=False)
+    return answer(msgspec.json.encode(observations))
 
 
 async def _metrics(request: web.Request) -> web.Response:
     _check_computer(request)
     _check_calibration_set(request)
-    return answer(_METRICS)
+    observations = chip_of(request).observations(of_metrics=True)
+    return answer(msgspec.json.encode(observations))
 
 
 def _timeline(job: Job) -> list[TimelineEntry]:
@@ -183,7 +181,7 @@ async def _job(request: web.Request) -> web.Response:
             job.id,
             _WORDS[job.stage],
             timeline=_timeline(job),
-            calibration_set_id=square20.CALIBRATION_SET_ID if compiled else None,
+            calibration_set_id=calibration_set_of(job) if compiled else None,
             queue_position=_position(request, job),
             error=job.message,
         )

@@ -9,16 +9,28 @@ import anyio.to_thread
 from aiohttp import web
 
 from qawait.iqm.serving import Request, read_request
-from qawait.local import square20
 from qawait.local.border import Refused, body_of
 from qawait.local.jobs import Job, Moment, Stage, now
+from qawait.local.targets import CHIPS
 
 if TYPE_CHECKING:
+    from qawait.local.chip import Chip
     from qawait.local.engine import Engine
     from qawait.local.options import Quotas
 
-__all__ = ["ENGINE", "QUOTAS", "asked_job", "check_shots", "engine_of", "take"]
+__all__ = [
+    "CHIP",
+    "ENGINE",
+    "QUOTAS",
+    "asked_job",
+    "calibration_set_of",
+    "check_shots",
+    "chip_of",
+    "engine_of",
+    "take",
+]
 
+CHIP: web.AppKey[Chip] = web.AppKey("chip")
 ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 QUOTAS: web.AppKey[Quotas] = web.AppKey("quotas")
 
@@ -29,6 +41,19 @@ _LONG_BODY_BYTES = 256 * 1024
 def engine_of(request: web.Request) -> Engine:
     """The engine behind a request."""
     return request.app[ENGINE]
+
+
+def chip_of(request: web.Request) -> Chip:
+    """The one quantum computer of IQM's dialects."""
+    return request.app[CHIP]
+
+
+def calibration_set_of(job: Job) -> str:
+    """The calibration set of the chip that a job was sent to.
+
+    It may not be the chip of today: jobs outlive the service.
+    """
+    return CHIPS[job.target].calibration_set_id
 
 
 async def asked_job(request: web.Request, kind: str = "iqm") -> Job:
@@ -86,7 +111,7 @@ async def take(request: web.Request, dialect: str) -> Job:
         id=str(uuid4()),
         kind="iqm",
         dialect=dialect,
-        target=square20.ALIAS,
+        target=chip_of(request).alias,
         circuits=circuits,
         shots=total,
         timeline=[Moment(Stage.RECEIVED, now())],

@@ -23,14 +23,23 @@ from qawait.errors import CircuitError
 from qawait.histograms import Histogram
 from qawait.iqm.messages import CountsOfCircuit
 from qawait.iqm.serving import Request, read_request
-from qawait.local import square20
+from qawait.local import qasm
+from qawait.local.asked import (
+    Asked,
+    asked_by_execution_config,
+    asked_by_maestro_config,
+)
 from qawait.local.native import check
 from qawait.local.native import simulate as simulate_native
-from qawait.local.qasm import Program, compiled, method_of
-from qawait.local.qasm import simulate as simulate_qasm
+from qawait.local.targets import CHIPS
 from qawait.measurements import encode_measurements
 from qawait.qoro.execution_config import config_of_request
-from qawait.qoro.serving import encode_row, read_circuits
+from qawait.qoro.serving import (
+    encode_row,
+    encode_values,
+    read_circuits,
+    read_init,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qawait.local.simulation import Run
-    from qawait.qoro.execution_config import ExecutionConfig
+    from qawait.qoro.messages import Row
 
 __all__ = ["KINDS", "Kind", "Produced", "Work", "call", "warm_up"]
 
@@ -51,6 +60,8 @@ class Work(Struct, frozen=True):
     parts: tuple[bytes, ...]
     config: Mapping[str, Any] | None = None
     seed: int | None = None
+    target: str = ""
+    """The chip or the simulator cluster."""
 
 
 class Produced(Struct, frozen=True):
@@ -113,22 +124,18 @@ def _produced(results: dict[str, bytes], runs: Sequence[Run]) -> Produced:
 
 
 @lru_cache(maxsize=2)
-def _checked(body: bytes) -> Request:
+def _checked(body: bytes, target: str) -> Request:
     request = read_request(body)
-    asked = request.calibration_set_id
-    if asked not in (None, "default", square20.CALIBRATION_SET_ID):
-        raise CircuitError(square20.ALIAS, f"it has no calibration set {asked}")
-    for circuit in request.circuits:
-        check(circuit, square20.ARCHITECTURE)
+    check(request, CHIPS[target])
     return request
 
 
 def _compile_native(work: Work) -> None:
-    _checked(work.parts[0])
+    _checked(work.parts[0], work.target)
 
 
 def _run_native(work: Work) -> Produced:
-    request = _checked(work.parts[0])
+    request = _checked(work.parts[0], work.target)
     measured, runs = simulate_native(request.circuits, request.shots, work.seed)
     return _produced({name: write(measured) for name, write in _WRITERS.items()}, runs)
 
@@ -179,40 +186,49 @@ _WRITERS: Mapping[str, Callable[[Sequence[dict[str, Any]]], bytes]] = {
 
 
 @lru_cache(maxsize=2)
-def _programs(parts: tuple[bytes, ...]) -> tuple[Program, ...]:
-    programs = tuple(
-        Program(circuit.label, circuit.qasm, upload.shots)
-        for upload in map(read_circuits, parts[1:])
-        for circuit in upload.circuits
-    )
+def _programs(parts: tuple[bytes, ...]) -> tuple[qasm.Program, ...]:
+    programs: list[qasm.Program] = []
+    for upload in map(read_circuits, parts[1:]):
+        shots, observables = upload.shots_each(), upload.observables_each(len(programs))
+        for circuit, number, terms in zip(upload, shots, observables, strict=True):
+            programs.append(qasm.Program(circuit.label, circuit.qasm, number, terms))
     seen: set[str] = set()
     for program in programs:
         if program.label in seen:
             raise CircuitError(f"circuit {program.label}", "its label is used twice")
         seen.add(program.label)
-    return programs
+    return tuple(programs)
 
 
-def _config(work: Work) -> ExecutionConfig | None:
-    return None if work.config is None else config_of_request(work.config)
+def _asked(work: Work) -> Asked:
+    newer = read_init(work.parts[0]).maestro_config
+    if newer is not None:
+        return asked_by_maestro_config(newer)
+    config = None if work.config is None else config_of_request(work.config)
+    return asked_by_execution_config(config)
 
 
 def _compile_qasm(work: Work) -> None:
-    compiled(_programs(work.parts), method_of(_config(work)))
+    qasm.check(_programs(work.parts), _asked(work))
 
 
 def _run_qasm(work: Work) -> Produced:
-    rows, runs = simulate_qasm(_programs(work.parts), _config(work), work.seed)
-    return _produced({_ROWS: _write_rows(rows)}, runs)
+    rows, runs = qasm.simulate(_programs(work.parts), _asked(work), work.seed)
+    return _produced({_ROWS: msgspec.json.encode(rows)}, runs)
 
 
 def _fabricate_qasm(work: Work, name: str) -> bytes | None:
     if name != _ROWS:
         return None
     random = np.random.default_rng(work.seed)
-    return _write_rows(
-        [(p.label, _random_histogram(p, random)) for p in _programs(work.parts)]
-    )
+    return msgspec.json.encode([_drawn(p, random) for p in _programs(work.parts)])
+
+
+def _drawn(program: qasm.Program, random: np.random.Generator) -> Row:
+    if not program.observables:
+        return encode_row(program.label, _random_histogram(program, random))
+    values = {term: float(random.uniform(-1, 1)) for term in program.observables}
+    return encode_values(program.label, values)
 
 
 def _identity_qasm(work: Work) -> bytes:
@@ -220,15 +236,11 @@ def _identity_qasm(work: Work) -> bytes:
     return msgspec.json.encode(_programs(work.parts))
 
 
-def _write_rows(rows: Sequence[tuple[str, Histogram]]) -> bytes:
-    return msgspec.json.encode([encode_row(*row) for row in rows])
-
-
 _ROWS = "rows"
 _DECLARED = re.compile(r"\b([cq])reg\s+\w+\s*\[\s*(\d+)\s*\]")
 
 
-def _random_histogram(program: Program, random: np.random.Generator) -> Histogram:
+def _random_histogram(program: qasm.Program, random: np.random.Generator) -> Histogram:
     # Reading the program properly would load the simulator's parser, and take longer
     # than everything else that is done for a job that is not simulated.
     widths = {"c": 0, "q": 0}

@@ -7,32 +7,25 @@ only the last upload lets it run. Nothing in here waits. Source: wire reference,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.json import encode
 
 from qawait.errors import ConfigurationError, ProtocolError
 from qawait.model import Call, Dialect, End, Exchange, State, Status, Target
 from qawait.qoro import messages
-from qawait.qoro.execution_config import ExecutionConfig
 from qawait.qoro.options import Options
 from qawait.qoro.pages import result
-from qawait.qoro.uploads import check_circuits, uploads
-from qawait.wire import checked_id, decode
+from qawait.qoro.uploads import check, uploads
+from qawait.wire import checked_id, decode, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qawait.model import Answer, Submission
 
-__all__ = [
-    "DEFAULT_TARGET",
-    "DIALECT",
-    "get_execution_config",
-    "read_execution_config",
-    "set_execution_config",
-]
+__all__ = ["DEFAULT_TAG", "DEFAULT_TARGET", "DIALECT"]
 
 DEFAULT_TARGET = "qoro_maestro"
 """The simulator cluster that the vendor's client takes when none is named."""
@@ -90,7 +83,7 @@ def find_target(name: str | None) -> Exchange[Target]:
     for target in known:
         if target.name == wanted:
             return target
-    listed = ", ".join(target.name for target in known) or "none"
+    listed = shown(", ".join(target.name for target in known)) or "none"
     raise ConfigurationError(f"the service has no target {wanted!r}; it has {listed}")
 
 
@@ -124,7 +117,7 @@ def _is_local(answer: Answer) -> bool:
 
 def open_job(submission: Submission) -> Call:
     """The call that opens a job; what its uploads would refuse is refused here."""
-    check_circuits(submission.circuits)
+    check(submission)
     options = Options() if submission.options is None else submission.options
     if not isinstance(options, Options):
         raise ConfigurationError(
@@ -133,15 +126,44 @@ def open_job(submission: Submission) -> Call:
     config = options.execution_config
     simulator = submission.target.kind == "simulator"
     name = submission.target.name
+    _check_configs(options, submission.target)
+    expectation = submission.observables is not None
     opening = messages.Opening(
         tag=DEFAULT_TAG if submission.tag is None else submission.tag,
-        job_type="EXECUTE",
+        job_type="EXPECTATION" if expectation else options.job_type,
         use_packing=options.use_packing,
         simulator_cluster=name if simulator else UNSET,
         qpu_system_name=UNSET if simulator else name,
         execution_configuration=UNSET if config is None else config.to_payload(),
+        maestro_config=_sent(options.maestro_config),
+        # The vendor's client leaves an empty one out, but sends the empty one above.
+        device_config=_sent(options.device_config or None),
     )
-    return Call(kind="submit", method="POST", path="job/init/", body=encode(opening))
+    return Call(
+        kind="submit",
+        method="POST",
+        path="job/init/",
+        body=encode(opening),
+        # an empty job never runs, so one too many costs nothing
+        repeatable=True,
+    )
+
+
+def _check_configs(options: Options, target: Target) -> None:
+    if options.maestro_config is not None and target.kind != "simulator":
+        raise ConfigurationError(
+            f"maestro_config is for simulator clusters, and {target.name} is a quantum "
+            "computer: give device_config"
+        )
+    if options.device_config is not None and target.kind == "simulator":
+        raise ConfigurationError(
+            f"device_config is for quantum computers, and {target.name} is a simulator: "
+            "give maestro_config"
+        )
+
+
+def _sent(config: Mapping[str, Any] | None) -> dict[str, Any] | UnsetType:
+    return UNSET if config is None else dict(config)
 
 
 def read_opened(answer: Answer) -> str:
@@ -188,41 +210,6 @@ def read_error(answer: Answer) -> str | None:
     return said if said is None or isinstance(said, str) else encode(said).decode()
 
 
-# --- execution configuration ---------------------------------------------------------
-
-
-def set_execution_config(job_id: str, config: ExecutionConfig) -> Call:
-    """Replace a job's whole configuration; possible only while it is PENDING."""
-    return Call(
-        kind="change",
-        method="POST",
-        path=f"{_job(job_id)}execution_config/",
-        body=encode(config.to_payload()),
-        repeatable=True,
-    )
-
-
-def get_execution_config(job_id: str) -> Call:
-    """Ask for a job's configuration; the service answers 404 if it has none."""
-    return _read(f"{_job(job_id)}execution_config/")
-
-
-def read_execution_config(answer: Answer) -> ExecutionConfig:
-    """The configuration in the answer to either of the two calls.
-
-    Raises:
-        ProtocolError: There is none, as in services that only know the configurations
-            of newer clients.
-    """
-    body = decode(messages.CONFIGURED, answer.body, "execution configuration")
-    if body.execution_configuration is None:
-        raise ProtocolError(
-            "the service gives no execution_configuration for this job; "
-            "it may know only maestro_config and device_config"
-        )
-    return ExecutionConfig.from_response(body.execution_configuration)
-
-
 # --- the dialect ---------------------------------------------------------------------
 
 
@@ -256,4 +243,4 @@ DIALECT = Dialect(
     read_error=read_error,
     two_phases=True,
 )
-"""Qoro's cloud service, as qoro-divi 0.8 to 0.14 speaks it."""
+"""Qoro's cloud service, as qoro-divi 0.8 to 0.15 speaks it."""

@@ -7,6 +7,8 @@ service does not break an older client. Source: wire reference, Qoro, §1 to §3
 
 from __future__ import annotations
 
+from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
+from decimal import Decimal  # noqa: TC003
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -15,25 +17,34 @@ from msgspec.json import Decoder
 __all__ = [
     "CLUSTERS",
     "CONFIGURED",
+    "CONFIGURED_NEWER",
+    "CREDITS",
     "ERROR",
+    "OBJECT",
     "OPENED",
     "OPENING",
     "PAGE",
     "STATUS",
     "SYSTEMS",
+    "TRANSACTIONS",
     "UPLOAD",
     "Cancelled",
     "Cluster",
     "Configured",
+    "Credits",
     "EncodedHistogram",
     "ErrorBody",
     "JobStatus",
     "Machine",
+    "NewerConfigured",
     "Opened",
     "Opening",
     "Page",
+    "ParameterSet",
     "Row",
     "System",
+    "Transaction",
+    "Transactions",
     "Upload",
 ]
 
@@ -56,6 +67,13 @@ class Opening(Struct, frozen=True, kw_only=True):
     """What clients from 0.15 on send instead, for quantum computers."""
 
 
+class ParameterSet(Struct, frozen=True):
+    """The numbers that make one circuit of a template."""
+
+    label: str
+    values: list[float]
+
+
 class Upload(Struct, frozen=True, kw_only=True):
     """The body of `job/<id>/add_circuits/`: circuits of one kind, and the envelope."""
 
@@ -63,13 +81,15 @@ class Upload(Struct, frozen=True, kw_only=True):
     """Label to base64 of gzip of OpenQASM."""
     circuit_template: str | UnsetType = UNSET
     parameter_names: list[str] | UnsetType = UNSET
-    parameter_sets: list[Any] | UnsetType = UNSET
+    parameter_sets: list[ParameterSet] | UnsetType = UNSET
     mode: str = "append"
     finalized: str | bool = "false"
     """The vendor's client writes the strings "true" and "false"."""
     observables: str | UnsetType | None = UNSET
-    circuit_ham_map: list[Any] | UnsetType | None = UNSET
-    shot_groups: list[Any] | UnsetType | None = UNSET
+    circuit_ham_map: list[tuple[int, int]] | UnsetType | None = UNSET
+    """For each group of observables its circuits, counted over the whole job."""
+    shot_groups: list[tuple[int, int, int]] | UnsetType | None = UNSET
+    """From, up to but without, shots; circuits are counted within this upload."""
     shots: int | UnsetType | None = UNSET
 
 
@@ -134,7 +154,8 @@ class Row(Struct, frozen=True):
     """The result of one circuit."""
 
     label: str
-    results: EncodedHistogram | None = None
+    results: dict[str, Any] | None = None
+    """An `EncodedHistogram`, or the value of each observable by its label."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -164,6 +185,48 @@ class Configured(Struct, frozen=True, omit_defaults=True):
     execution_configuration: dict[str, Any] | None = None
 
 
+class NewerConfigured(Struct, frozen=True):
+    """The same for clients from 0.15 on, which read null where there is none."""
+
+    job_id: str = ""
+    maestro_config: dict[str, Any] | None = None
+    device_config: dict[str, Any] | None = None
+
+
+class Transaction(Struct, frozen=True, kw_only=True):
+    """One line of the account's ledger."""
+
+    id: int | str
+    amount: Decimal
+    """Credits; negative for what was spent."""
+    balance_after: Decimal | None = None
+    transaction_type: str = ""
+    """The service's own word, such as PURCHASE."""
+    description: str | None = None
+    job_id: str | None = None
+    """The job that was paid for, where it is one."""
+    created_at: datetime | None = None
+
+
+class Transactions(Struct, frozen=True, kw_only=True):
+    """One page of the account's ledger."""
+
+    count: int
+    total_pages: int = 1
+    next: str | None = None
+    previous: str | None = None
+    results: list[Transaction]
+
+
+class Credits(Struct, frozen=True, kw_only=True):
+    """What an account has."""
+
+    balance: Decimal
+    total_used: Decimal | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
 class ErrorBody(Struct, frozen=True, omit_defaults=True):
     """`detail` for missing rights and things, `error` for rules of the business."""
 
@@ -179,4 +242,8 @@ OPENED = Decoder(Opened)
 PAGE = Decoder(Page)
 STATUS = Decoder(JobStatus)
 CONFIGURED = Decoder(Configured)
+CONFIGURED_NEWER = Decoder(NewerConfigured)
+CREDITS = Decoder(Credits)
+TRANSACTIONS = Decoder(Transactions)
+OBJECT = Decoder(dict[str, Any])
 ERROR = Decoder(ErrorBody)

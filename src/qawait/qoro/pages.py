@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
+
+from msgspec import ValidationError, convert
 
 from qawait.errors import ProtocolError, ResultMismatch
 from qawait.model import Call
 from qawait.qoro import messages
+from qawait.qoro.observables import from_wire
 from qawait.wire import checked_id, decode
 
 if TYPE_CHECKING:
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from qawait.results import Result
 
 __all__ = ["PAGES_AT_ONCE", "PAGE_ROWS", "result"]
+
+_PAULI = re.compile("[IXYZ]+")
 
 PAGE_ROWS = 100
 """Rows asked for at once, as the vendor's client does."""
@@ -38,16 +44,27 @@ def result(job_id: str, status: Status, manifest: Manifest) -> Exchange[Result]:
 
     rows = yield from _rows(job_id, expected=len(manifest.circuits) or None)
     _check_labels(rows, manifest)
+    about: dict[str, Any] = {
+        "job_id": job_id,
+        "message": status.message,
+        "simulated": manifest.simulated,
+        "target": manifest.target,
+    }
+    sent = manifest if manifest.circuits else None
+    if _are_expectations(rows, manifest):
+        values = [(row.label, _values(row)) for row in rows]
+        return Result.of_expectations(values, sent, **about)
     histograms = [(row.label, _histogram(row)) for row in rows]
-    return Result.of_histograms(
-        histograms,
-        manifest if manifest.circuits else None,
-        job_id=job_id,
-        message=status.message,
-        warnings=_differences(histograms, manifest),
-        simulated=manifest.simulated,
-        target=manifest.target,
-    )
+    about["warnings"] = _differences(histograms, manifest)
+    return Result.of_histograms(histograms, sent, **about)
+
+
+def _are_expectations(rows: list[messages.Row], manifest: Manifest) -> bool:
+    """Not where shots were asked for; else the first row tells."""
+    if any(record.shots is not None for record in manifest.circuits):
+        return False
+    first = rows[0].results if rows else None
+    return bool(first) and not {"encoding", "payload"} & first.keys()
 
 
 def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
@@ -60,13 +77,15 @@ def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
             f"{first.count} results"
         )
     rows = list(first.results)
+    seen: set[str] = set()
+    _check_unseen(first.results, seen)
     # A service may give fewer rows a page than it was asked for.
     step = len(rows)
     if step > first.count or (step == 0 and first.count != 0):
         raise _incomplete(job_id, step, first.count)
-    offsets = range(step, first.count, step or 1)
-    for start in range(0, len(offsets), PAGES_AT_ONCE):
-        some = offsets[start : start + PAGES_AT_ONCE]
+    while len(rows) < first.count:
+        end = min(first.count, len(rows) + step * PAGES_AT_ONCE)
+        some = range(len(rows), end, step)
         answers = yield [_page(path, step, offset) for offset in some]
         for offset, answer in zip(some, answers, strict=True):
             page = decode(messages.PAGE, answer.body, "results")
@@ -77,6 +96,8 @@ def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
                 )
             if len(page.results) != min(step, first.count - offset):
                 raise _incomplete(job_id, len(rows) + len(page.results), first.count)
+            # Page by page, or a service could go on with the same rows without end.
+            _check_unseen(page.results, seen)
             rows += page.results
     return rows
 
@@ -98,14 +119,15 @@ def _incomplete(job_id: str, rows: int, count: int) -> ResultMismatch:
     )
 
 
+def _check_unseen(rows: list[messages.Row], seen: set[str]) -> None:
+    for row in rows:
+        if row.label in seen:
+            raise ResultMismatch(f"two results have the label {row.label!r}")
+        seen.add(row.label)
+
+
 def _check_labels(rows: list[messages.Row], manifest: Manifest) -> None:
     labels = {row.label for row in rows}
-    if len(labels) != len(rows):
-        seen: set[str] = set()
-        for row in rows:
-            if row.label in seen:
-                raise ResultMismatch(f"two results have the label {row.label!r}")
-            seen.add(row.label)
     sent = {record.label for record in manifest.circuits}
     if sent and labels != sent:
         missing, foreign = sorted(sent - labels), sorted(labels - sent)
@@ -118,8 +140,11 @@ def _check_labels(rows: list[messages.Row], manifest: Manifest) -> None:
 def _histogram(row: messages.Row) -> Histogram:
     from qawait.histograms import decode_histogram
 
-    encoded = row.results
-    if encoded is None or encoded.encoding is None or not encoded.payload:
+    try:
+        encoded = convert(row.results or {}, messages.EncodedHistogram)
+    except ValidationError as error:
+        raise ProtocolError(f"the result of {row.label!r}: {error}") from None
+    if encoded.encoding is None or not encoded.payload:
         raise ResultMismatch(f"the result of {row.label!r} holds no counts")
     try:
         return decode_histogram(encoded.encoding, encoded.n_bits, encoded.payload)
@@ -127,6 +152,22 @@ def _histogram(row: messages.Row) -> Histogram:
         raise ProtocolError(
             f"the result of {row.label!r}: {error}", excerpt=error.excerpt
         ) from error
+
+
+def _values(row: messages.Row) -> dict[str, float]:
+    """The value of each observable, by its label in Qiskit's order."""
+    if not row.results:
+        raise ResultMismatch(f"the result of {row.label!r} holds no expectation values")
+    for label, value in row.results.items():
+        if not _PAULI.fullmatch(label):
+            raise ResultMismatch(
+                f"the result of {row.label!r} has {label[:40]!r}, which is no observable"
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ProtocolError(
+                f"the result of {row.label!r}: {label[:40]} is no number"
+            )
+    return from_wire(row.results)
 
 
 def _differences(
