@@ -227,6 +227,7 @@ def batch(
         circuits=tuple(circuit.circuit for circuit in prepared)
         if template is None
         else (template,),
+        rows=None if template is None else len(prepared),
         shots=shots,
         shots_each=shots_each,
         observables=observables,

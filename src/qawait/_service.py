@@ -209,7 +209,7 @@ class Service:
         self._journal.intend(
             submission_id,
             target=submission.target.name,
-            circuits=len(submission.circuits),
+            circuits=submission.rows or len(submission.circuits),
             shots=submission.shots,
         )
         fresh_jobs = 0

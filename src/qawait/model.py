@@ -210,6 +210,8 @@ class Submission(Struct, frozen=True, kw_only=True):
     shots: int
     shots_each: tuple[int, ...] = ()
     """Shots of each circuit where they differ (Qoro); empty means `shots` for all."""
+    rows: int | None = None
+    """Circuits that a template stands for; None where each circuit is itself."""
     observables: Any = None
     """`qawait.qoro.Observables` where expectation values are asked for and no shots."""
     target: Target

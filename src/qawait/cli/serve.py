@@ -75,6 +75,12 @@ class _Seconds(click.ParamType[float]):
     help="Refuse too many requests for a while, as IQM does.",
 )
 @click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The same submissions give the same samples.  [default: new ones each time]",
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
@@ -89,13 +95,15 @@ def serve(
     workers: int | None,
     target: str,
     rate_limit: str | None,
+    seed: int | None,
     as_json: bool,
 ) -> int:
     """Run a quantum service on this machine, with a real simulator behind it.
 
-    It speaks IQM's Server api/v1 at its address, IQM V1 below /cocos and Qoro below
-    /api, takes requests from this machine only, and keeps its jobs when it is started
-    again. Its token is that of QAWAIT_TOKEN, or a new one, and is shown at the start.
+    It speaks IQM's Server api/v1 and V2 at its address, V1 below /cocos, the station's
+    dialect below /station and Qoro's below /api, to their vendors' own clients too. It
+    takes requests from this machine only, and keeps its jobs when it is started again.
+    Its token is that of QAWAIT_TOKEN, or a new one, and is shown at the start.
 
     \b
     Examples:
@@ -120,6 +128,7 @@ def serve(
             servers=servers,
             target=target,
             rate_limit=None if rate_limit is None else RATE_LIMITS[rate_limit],
+            seed=seed,
             json=as_json,
             **given,
         )
