@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
 from qawait.errors import ConfigurationError
+from qawait.iqm.circuit import Circuit
 from qawait.iqm.options import Options as IQMOptions
 from qawait.iqm.validation import Machine, check, check_mapping
 from qawait.model import CircuitRecord, Dialect, Manifest, Submission, Target
 from qawait.qoro.options import Options as QoroOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qawait.circuits import Compiled
     from qawait.iqm.architecture import DynamicQuantumArchitecture
     from qawait.qoro.execution_config import ExecutionConfig
@@ -24,6 +27,7 @@ __all__ = [
     "batch",
     "calibration_of",
     "check_native",
+    "is_light",
     "is_unchecked",
     "options_for",
     "pinned_to",
@@ -73,6 +77,21 @@ def options_for(
         if own is not None:
             merged = own if merged is None else merged.override(own)
     return replace(options, execution_config=merged)
+
+
+_LIGHT = 500
+"""Native instructions that are read and checked in about the time a thread takes."""
+
+
+def is_light(circuits: Any) -> bool:
+    """Whether circuits are so few, and native, that a thread costs more than they do."""
+    many = cast(
+        "Sequence[Any]", circuits if isinstance(circuits, list | tuple) else [circuits]
+    )
+    return (
+        all(isinstance(circuit, Circuit) for circuit in many)
+        and sum(len(circuit.instructions) for circuit in many) <= _LIGHT
+    )
 
 
 def prepare(

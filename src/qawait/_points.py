@@ -7,7 +7,8 @@ point is bound here. The circuits that run are the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from operator import index
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast
 
 from qawait.errors import CircuitError, ConfigurationError
 from qawait.qoro.observables import Observables
@@ -120,9 +121,12 @@ def checked_shots(shots: Any, dialect: Dialect) -> tuple[int, tuple[int, ...]]:
 
 
 def _checked(shots: Any) -> int:
-    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
-        raise ConfigurationError(f"shots must be a positive integer, not {shots!r}")
-    return shots
+    # numpy's integers count, too; True is no number of shots
+    if isinstance(shots, SupportsIndex) and not isinstance(shots, bool):
+        number = index(shots)
+        if number >= 1:
+            return number
+    raise ConfigurationError(f"shots must be a positive integer, not {shots!r}")
 
 
 def observables_for(observables: Any, dialect: Dialect) -> Observables | None:

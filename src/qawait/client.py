@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, TypeVarTuple, Unpack
 from weakref import WeakValueDictionary
 
 import anyio
@@ -16,6 +16,7 @@ from qawait._batch import (
     batch,
     calibration_of,
     check_native,
+    is_light,
     is_unchecked,
     options_for,
     pinned_to,
@@ -38,6 +39,7 @@ from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from qawait._published import Published
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
     from qawait.iqm.calibration import CalibrationSet, QualityMetrics
     from qawait.qoro.execution_config import ExecutionConfig
     from qawait.services import IQMService, QoroService
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 __all__ = ["Client", "ConnectOptions", "connect", "open_client"]
 
@@ -186,7 +191,8 @@ class Client:
             CircuitError: A circuit cannot be used; it is named.
         """
         architecture = await self.architecture(calibration_set_id)
-        return await anyio.to_thread.run_sync(
+        return await _apart_from_the_loop(
+            circuits,
             prepare,
             circuits,
             architecture,
@@ -260,8 +266,8 @@ class Client:
                 calibration_set_id=getattr(wire_options, "calibration_set_id", None),
             )
         else:
-            prepared = await anyio.to_thread.run_sync(
-                prepare_as_is, circuits, dialect, measure_all
+            prepared = await _apart_from_the_loop(
+                circuits, prepare_as_is, circuits, dialect, measure_all
             )
         template = None
         if points is not None:
@@ -272,8 +278,8 @@ class Client:
         if is_unchecked(prepared, wire_options):
             pinned = calibration_of(prepared, wire_options)
             architecture = await self.architecture(pinned)
-            await anyio.to_thread.run_sync(
-                check_native, prepared, architecture, wire_options
+            await _apart_from_the_loop(
+                circuits, check_native, prepared, architecture, wire_options
             )
             wire_options = pinned_to(architecture, wire_options)
         submission, manifest = batch(
@@ -431,6 +437,15 @@ async def open_client(
     Takes what `connect` takes.
     """
     return await connect(service, **options).__aenter__()
+
+
+async def _apart_from_the_loop(
+    circuits: Any, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+) -> _T:
+    """Call a function in a thread, unless these circuits cost less than the thread."""
+    if is_light(circuits):
+        return function(*args)
+    return await anyio.to_thread.run_sync(function, *args)
 
 
 def _checked(job_id: str) -> str:

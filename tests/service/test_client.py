@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
@@ -200,6 +201,12 @@ async def test_impossible_shots_are_refused_and_nothing_is_sent(
         with pytest.raises(errors.ConfigurationError, match="shots"):
             await client.submit(asymmetric(), shots=shots)
         assert client.usage.requests == before
+
+
+async def test_shots_may_be_a_number_of_numpy(service: Any):
+    async with qawait.connect(service, pace=FAST) as client:
+        job = await client.submit(asymmetric(), shots=np.int64(6))
+        assert (await job)[0].shots == 6
 
 
 async def test_a_circuit_wider_than_the_target_is_named_and_not_sent(
