@@ -288,7 +288,13 @@ def hidden(token: str | Secret) -> Secret: ...
 @overload
 def hidden(token: str | Secret | None) -> Secret | None: ...
 def hidden(token: str | Secret | None) -> Secret | None:
-    """The same token, in a form that no traceback shows."""
+    """The same token, in a form that no traceback shows.
+
+    Raises:
+        ConfigurationError: It is not text.
+    """
+    if not isinstance(token, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError("a token is text")
     return Secret(token) if isinstance(token, str) else token
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from operator import index
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 from msgspec.structs import replace
 
@@ -105,6 +106,14 @@ def prepare(
     """Read and compile; meant for a thread, where loading Qiskit holds up nobody."""
     from qawait import circuits as preparing
 
+    given: Any = seed
+    if isinstance(given, bool) or not isinstance(given, SupportsIndex) or seed < 0:
+        raise ConfigurationError(f"seed must be an integer from 0 on, not {seed!r}")
+    if optimization_level not in (0, 1, 2, 3):
+        raise ConfigurationError(
+            f"optimization_level is 0, 1, 2 or 3, not {optimization_level!r}"
+        )
+    seed = index(seed)
     return preparing.prepare(
         circuits,
         architecture,

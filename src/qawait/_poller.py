@@ -273,7 +273,7 @@ class Poller:
         followed.nonsense = followed.misses = 0
         if self._troubled:
             self._troubled = False
-            log.info("the service answers again")
+            log.warning("the service answers again")
 
     def _warn_of_trouble(self, error: Error) -> None:
         if not self._troubled:

@@ -451,5 +451,5 @@ async def _apart_from_the_loop(
 def _checked(job_id: str) -> str:
     try:
         return checked_id(job_id)
-    except Error:
+    except (Error, TypeError):
         raise ConfigurationError(f"{job_id!r} cannot be a job id") from None

@@ -179,6 +179,14 @@ class Target(Struct, frozen=True, kw_only=True):
     figures: Mapping[str, float] = {}
     """Quality figures by the service's own names, where it publishes them."""
 
+    def __repr__(self) -> str:
+        width = "" if self.qubits is None else f", {self.qubits} qubits"
+        online = {True: ", online", False: ", offline", None: ""}[self.online]
+        queue = "" if self.queue_length is None else f", {self.queue_length} waiting"
+        simulated = ", simulated" if self.simulated else ""
+        figures = f", {len(self.figures)} figures" if self.figures else ""
+        return f"<Target {self.name}: {self.kind}{width}{online}{queue}{simulated}{figures}>"
+
 
 class CircuitRecord(Struct, frozen=True, kw_only=True):
     """What has to be remembered of a submitted circuit to read its result."""

@@ -11,6 +11,7 @@ import anyio
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 import qawait
 from qawait import IQMService, QoroService, State, errors, iqm
@@ -155,6 +156,7 @@ async def test_targets_tell_width_queue_and_that_they_are_simulated(
             targets = await client.targets()
             assert [t.simulated for t in targets] == [True] * len(targets)
             widths[name] = {t.name: t.qubits for t in targets}
+            assert all(len(repr(t)) < 120 for t in targets)
             if name != "qoro":
                 assert client.target.qubits == 20
                 assert targets[0].calibration_set_id is not None
@@ -201,6 +203,35 @@ async def test_impossible_shots_are_refused_and_nothing_is_sent(
         with pytest.raises(errors.ConfigurationError, match="shots"):
             await client.submit(asymmetric(), shots=shots)
         assert client.usage.requests == before
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, True, "7", None])
+async def test_an_impossible_seed_is_refused(service: Any, wrong: Any):
+    async with qawait.connect(service) as client:
+        with pytest.raises(errors.ConfigurationError, match="seed"):
+            await client.submit(asymmetric(), seed=wrong)
+        with pytest.raises(errors.ConfigurationError, match="optimization_level"):
+            await client.submit(asymmetric(), optimization_level=4)
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"x", ""])
+async def test_what_cannot_be_an_id_is_refused(service: Any, wrong: Any):
+    async with qawait.connect(service) as client:
+        with pytest.raises(errors.ConfigurationError, match="job id"):
+            client.job(wrong)
+
+
+async def test_points_may_be_given_by_qiskits_own_parameters(service: Any):
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(theta, 0)
+    circuit.measure(0, 0)
+    async with qawait.connect(service, pace=FAST) as client:
+        points: Any = [{theta: 0.0}, {"theta": np.pi}]
+        result = await (
+            await client.submit(circuit, points=points, shots=5, seed=np.int64(3))
+        )
+        assert [r.counts() for r in result] == [{"0": 5}, {"1": 5}]
 
 
 async def test_shots_may_be_a_number_of_numpy(service: Any):

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -540,3 +541,10 @@ def test_a_malformed_dotenv_is_refused_unseen(
         with pytest.raises(ConfigurationError, match=r"\.env") as caught:
             QoroService().token.renew()
         no_canary(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [b"canary-0123456789", 5, ["x"]])
+def test_a_token_that_is_no_text_is_refused_unseen(wrong: Any):
+    with pytest.raises(ConfigurationError, match="text") as caught:
+        fixed(wrong)
+    assert "canary" not in str(caught.value)

@@ -187,3 +187,8 @@ def test_the_bar_fills_from_the_left_with_what_is_furthest() -> None:
     bar, counts = progress.__rich__().plain.splitlines()
     assert bar.startswith("  " + "\N{FULL BLOCK}" * 45 + "\N{LIGHT SHADE}" * 15 + " ")
     assert counts == "  1 to send   3 ready   "
+
+
+def test_a_circuit_without_a_result_is_not_called_a_quantum_computers():
+    """Nobody knows what would have run it, so `simulated` is null and not false."""
+    assert Outcome(label="c", state="missing").to_json()["simulated"] is None

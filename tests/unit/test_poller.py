@@ -148,6 +148,24 @@ async def test_an_hour_of_trouble_ends_no_wait(trouble: Error):
         assert len(service.asked) < 1000, "questions back off while there is trouble"
 
 
+async def test_trouble_and_its_end_are_each_said_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    gone = TransportError("the connection broke")
+    jobs = [job(str(n)) for n in range(5)]
+    service = FakeService(
+        lambda job_id, now: gone if 10 < now < 300 else PENDING if now < 400 else READY
+    )
+    with caplog.at_level(logging.WARNING):
+        async with following(service, *jobs):
+            for j in jobs:
+                await j
+    assert [r.getMessage() for r in caplog.records] == [
+        "the connection broke; jobs are asked about again later",
+        "the service answers again",
+    ]
+
+
 async def test_a_wait_the_service_asked_for_is_kept():
     def say(job_id: str, now: float) -> Said:
         return RateLimited(429, "slow", retry_after=120.0) if now < 60 else READY

@@ -108,6 +108,8 @@ class Compiled(Struct, frozen=True, kw_only=True):
         if not label:
             raise CircuitError(self.label, "the label of a bound circuit is empty")
         free = self.parameters
+        # Qiskit's own Parameter objects are keys as good as their names
+        values = {getattr(key, "name", key): value for key, value in values.items()}
         if unknown := [name for name in values if name not in free]:
             known = ", ".join(free) or "none"
             raise CircuitError(

@@ -38,7 +38,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     job_id: str | None = None
     target: str | None = None
     calibration_set_id: str | None = None
-    simulated: bool = False
+    simulated: bool | None = None
+    """None where no result tells."""
     result: CircuitResult | None = None
     reason: str | None = None
     """Why there is no result; None if there is one."""
