@@ -329,7 +329,8 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
     def __repr__(self) -> str:
         about = [repr(self.label)]
         if self.kind == "expectation":
-            about.append(f"{len(self.values)} expectation values")
+            plural = "" if len(self.values) == 1 else "s"
+            about.append(f"{len(self.values)} expectation value{plural}")
         else:
             asked = (
                 "" if self.requested_shots is None else f" of {self.requested_shots}"
@@ -337,7 +338,7 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             about.append(f"{self.shots}{asked} shots")
             if self.kind == "histogram":
                 about.append("histogram")
-        if self.layout is not None:
+        if self.layout is not None and self.layout.registers:
             registers = (f"{name}[{size}]" for name, size in self.layout.registers)
             about.append(" ".join(registers))
         if self.simulated:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, TypeVarTuple, Unpack
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NoReturn,
+    TypedDict,
+    TypeVar,
+    TypeVarTuple,
+    Unpack,
+)
 from weakref import WeakValueDictionary
 
 import anyio
@@ -77,6 +85,15 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def __enter__(self) -> NoReturn:
+        raise ConfigurationError(
+            "a client is opened with `async with`; without an event loop, write "
+            "`with qawait.connect_sync(...) as client`"
+        )
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached; Python asks for it before it enters."""
 
     async def close(self) -> None:
         """Close the client; from any task, and more than once if you like."""

@@ -159,7 +159,9 @@ class QoroService:
 
     def unspoken(self) -> ConfigurationError:
         """The error for a service that knows none of Qoro's addresses."""
-        return ConfigurationError(f"{self.url} is no Qoro service; is it right?")
+        return ConfigurationError(
+            f"{self.url} is no Qoro service; its address ends in /api"
+        )
 
     async def set_execution_config(
         self, job: Job | str, config: ExecutionConfig

@@ -510,6 +510,18 @@ def test_what_is_no_service_is_refused_by_name(wrong: Any):
         qawait.connect(wrong)
 
 
+def test_forgetting_async_says_what_to_write():
+    with pytest.raises(errors.ConfigurationError, match="async with"), qawait.connect():
+        pass
+
+
+async def test_a_qoro_address_without_its_path_says_so(local_service: LocalService):
+    service = QoroService(local_service.url, token=local_service.token)
+    with pytest.raises(errors.ConfigurationError, match="/api"):
+        async with qawait.connect(service):
+            pass
+
+
 async def test_an_unopened_client_says_how_to_open_it(service: Any):
     client = qawait.connect(service)
     with pytest.raises(errors.ConfigurationError, match="async with"):

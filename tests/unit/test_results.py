@@ -772,7 +772,7 @@ def test_a_simulator_is_never_taken_for_a_quantum_computer():
         assert result[0].simulated
         assert "simulated" in repr(result)
         assert "simulated" in repr(result[0])
-        assert result[0].kind != "expectation" or "1 expectation values" in repr(
+        assert result[0].kind != "expectation" or "1 expectation value" in repr(
             result[0]
         )
 
