@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import anyio
+import msgspec
+from tests.service.running import FLIPPED, run_request
 
 from qawait.local.engine import Engine
 from qawait.local.jobs import Job, Moment, Stage, now
@@ -115,4 +117,58 @@ async def test_an_open_job_takes_its_place_in_the_queue_when_it_is_complete() ->
             0,
             1,
         ]
+        group.cancel_scope.cancel()
+
+
+class SlowToRead(SlowStore):
+    """Finds the body of one job only when `readable` is set."""
+
+    def __init__(self, slow: Job) -> None:
+        super().__init__()
+        self.slow = slow
+        self.readable = anyio.Event()
+
+    async def parts(self, job_id: str) -> tuple[bytes, ...]:
+        if job_id == self.slow.id:
+            await self.readable.wait()
+        return (msgspec.json.encode(run_request(FLIPPED)),)
+
+
+async def _reaches(job: Job, stage: Stage) -> None:
+    with anyio.fail_after(30):
+        while job.stage is not stage:  # noqa: ASYNC110 - a job tells nobody
+            await anyio.sleep(0.01)
+
+
+async def test_a_job_that_compiles_faster_does_not_overtake_the_one_before_it() -> None:
+    first, second = _job(), _job()
+    store = SlowToRead(first)
+    options = ServeOptions(service_time=3600.0, workers=2)
+    engine = Engine(store, Ledger(), options)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        for job in (first, second):
+            await engine.submit(job, [b"{}"])
+        await _reaches(second, Stage.COMPILED)
+        await anyio.wait_all_tasks_blocked()
+        assert (first.stage, second.stage) == (Stage.COMPILING, Stage.COMPILED)
+        assert [engine.jobs_ahead(job) for job in (first, second)] == [0, 1]
+        store.readable.set()
+        await _reaches(first, Stage.RUNNING)
+        assert second.stage is Stage.COMPILED
+        group.cancel_scope.cancel()
+
+
+async def test_a_job_that_cannot_run_leaves_the_turn_to_the_next() -> None:
+    first, second = _job(), _job()
+    store = SlowToRead(first)
+    options = ServeOptions(service_time=3600.0, workers=2)
+    engine = Engine(store, Ledger(), options)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        for job in (first, second):
+            await engine.submit(job, [b"{}"])
+        await _reaches(second, Stage.COMPILED)
+        assert await engine.cancel(first)
+        await _reaches(second, Stage.RUNNING)
         group.cancel_scope.cancel()

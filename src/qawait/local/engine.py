@@ -55,11 +55,13 @@ _REMEMBERED = 10_000
 class _Live:
     """A job that has not ended, with what only its run knows."""
 
-    __slots__ = ("job", "scope", "ticket")
+    __slots__ = ("compiled", "job", "scope", "ticket")
 
     def __init__(self, job: Job, ticket: int) -> None:
         self.job = job
         self.ticket = ticket
+        self.compiled = asyncio.Event()
+        """Set when its turn to run can come, or it has ended."""
         self.scope: CancelScope | None = None
         """Around its work in a worker process."""
 
@@ -241,6 +243,7 @@ class Engine:
         live.ticket = next(self._tickets)
         insort(self._waiting, live.ticket)
         self._to_compile.put_nowait(live)
+        self._to_run.put_nowait(live)
 
     def _end_at_once(self, job: Job) -> None:
         for stage in (Stage.COMPILING, Stage.COMPILED, Stage.RUNNING, Stage.READY):
@@ -252,6 +255,7 @@ class Engine:
         live = self._live.pop(job.id, None)
         if live is not None:
             self._leave_queue(live)
+            live.compiled.set()
             if live.scope is not None:
                 live.scope.cancel()
         self._ended[job.id] = job
@@ -274,11 +278,13 @@ class Engine:
                 await self._in_worker(live, KINDS[job.kind].compile)
             if not job.stage.is_terminal:
                 job.enter(Stage.COMPILED)
-                self._to_run.put_nowait(live)
+                live.compiled.set()
 
     async def _run_jobs(self) -> None:
         while True:
             live = await self._to_run.get()
+            # A job that compiles faster than the one before it does not overtake it.
+            await live.compiled.wait()
             job = live.job
             if job.stage.is_terminal:
                 continue
