@@ -58,8 +58,16 @@ class Figure(NamedTuple):
     higher_is_better: bool = False
 
 
-def parse_options(question: str, rivals: Sequence[Rival]) -> argparse.Namespace:
-    """Read the options that every benchmark takes."""
+def parse_options(
+    question: str, rivals: Sequence[Rival], **more: dict[str, Any]
+) -> argparse.Namespace:
+    """Read the options that every benchmark takes, and `more` of its own.
+
+    Args:
+        question: What the benchmark answers.
+        rivals: Who may take part.
+        more: By the name of an option, what `add_argument` takes for it.
+    """
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines and keep them in results/"
@@ -74,6 +82,8 @@ def parse_options(question: str, rivals: Sequence[Rival]) -> argparse.Namespace:
         choices=[rival.name for rival in rivals],
         help="only this one (may be given again); all of them otherwise",
     )
+    for name, how in more.items():
+        parser.add_argument(f"--{name}", **how)
     options = parser.parse_args()
     if options.smallest:
         options.rounds = 1

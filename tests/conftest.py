@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 # a developer's own tokens and addresses are none of the tests' business
 for name in ("IQM_TOKEN", "IQM_TOKENS_FILE", "IQM_SERVER_URL", "IQM_QUANTUM_COMPUTER"):
     os.environ.pop(name, None)
+
+
+# how fast a machine is today is no property of the code
+settings.register_profile("qawait", deadline=None, print_blob=True)
+settings.load_profile("qawait")
 
 
 @pytest.fixture

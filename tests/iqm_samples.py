@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qawait.model import Answer, Call
+from tests.answers import answer_to
 
 if TYPE_CHECKING:
-    from qawait.model import Exchange
+    from qawait.model import Answer, Call, Exchange
 
 T = TypeVar("T")
 
@@ -33,13 +33,13 @@ class SampleService:
         self.asked.append(key)
         if key not in self.answers:
             assert 404 in call.tolerated, f"no sample for {key}"
-            return Answer(404, {}, b'{"detail":"Not Found"}')
+            return answer_to(call, b'{"detail":"Not Found"}', 404)
         body = self.answers[key]
         if isinstance(body, bytes):
-            return Answer(200, {}, body)
+            return answer_to(call, body)
         if key.endswith("error_log") and isinstance(body, str):
-            return Answer(200, {}, body.encode())
-        return Answer(200, {}, b"" if body is None else json.dumps(body).encode())
+            return answer_to(call, body.encode())
+        return answer_to(call, b"" if body is None else json.dumps(body).encode())
 
     def exchange(self, exchange: Exchange[T]) -> T:
         calls = next(exchange, None)

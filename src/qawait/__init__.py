@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from qawait._schedule import Pace
     from qawait._sync import connect_sync
     from qawait._transport import Limits, Retry
-    from qawait.client import Client, connect
-    from qawait.client import open_client as open  # noqa: A004
+    from qawait.client import Client
+    from qawait.connecting import connect
+    from qawait.connecting import open_client as open  # noqa: A004
     from qawait.errors import (
         AmbiguousLabel,
         AuthenticationError,
@@ -163,9 +164,9 @@ _WHERE = {
     "State": ("model", "State"),
     "Target": ("model", "Target"),
     "as_completed": ("_job", "as_completed"),
-    "connect": ("client", "connect"),
+    "connect": ("connecting", "connect"),
     "connect_sync": ("_sync", "connect_sync"),
-    "open": ("client", "open_client"),
+    "open": ("connecting", "open_client"),
 }
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from qawait.errors import ConfigurationError
 from qawait.iqm.circuit import Circuit
 from qawait.iqm.options import Options as IQMOptions
+from qawait.iqm.screening import Screen
 from qawait.iqm.validation import Machine, check, check_mapping
 from qawait.model import CircuitRecord, Dialect, Manifest, Submission, Target
 from qawait.qoro.options import Options as QoroOptions
@@ -31,7 +32,6 @@ __all__ = [
     "is_light",
     "is_unchecked",
     "options_for",
-    "pinned_to",
     "prepare",
     "prepare_as_is",
 ]
@@ -138,6 +138,9 @@ def prepare_as_is(
 def calibration_of(prepared: list[Compiled], options: Options) -> str | None:
     """The calibration set that a job is to run on; None is the current one.
 
+    Circuits run on the calibration set they were compiled for, unless the options name
+    another one.
+
     Raises:
         ConfigurationError: The circuits were compiled for different calibration sets.
     """
@@ -151,13 +154,21 @@ def calibration_of(prepared: list[Compiled], options: Options) -> str | None:
     return asked or next(iter(calibrations), None)
 
 
-def is_unchecked(prepared: list[Compiled], options: Options) -> bool:
-    """Whether native circuits are still to be held against the machine."""
+def is_unchecked(
+    prepared: list[Compiled], options: Options, calibration_set_id: str | None
+) -> bool:
+    """Whether native circuits are still to be held against the machine.
+
+    Args:
+        prepared: Every circuit that runs.
+        options: The service's own.
+        calibration_set_id: What `calibration_of` gave.
+    """
     if not isinstance(options, IQMOptions):
         return False
-    pinned = calibration_of(prepared, options)
     return options.qubit_mapping is not None or any(
-        circuit.calibration_set_id is None or circuit.calibration_set_id != pinned
+        circuit.calibration_set_id is None
+        or circuit.calibration_set_id != calibration_set_id
         for circuit in prepared
     )
 
@@ -169,7 +180,8 @@ def check_native(
 ) -> None:
     """Hold native circuits against a machine; meant for a thread.
 
-    What was compiled for the same calibration set, and is not mapped, is right already.
+    What was compiled for the same calibration set, or found right for it, and is not
+    mapped, is right already.
 
     Raises:
         CircuitError: One circuit cannot run there.
@@ -180,13 +192,22 @@ def check_native(
 
     if architecture is None or not isinstance(options, IQMOptions):
         return
-    machine, mapping = Machine.of(architecture), options.qubit_mapping
+    here, mapping = architecture.calibration_set_id, options.qubit_mapping
+    if mapping is None:
+        prepared = [
+            circuit
+            for circuit in prepared
+            if here not in (circuit.calibration_set_id, circuit.runs_on)
+        ]
+        if not prepared:
+            return
+    machine = Machine.of(architecture)
     if mapping is not None:
         check_mapping(mapping, machine)
+    screen = Screen(machine, mapping)
 
     def held_against(circuit: Compiled) -> None:
-        here = circuit.calibration_set_id == architecture.calibration_set_id
-        if mapping is not None or not here:
+        if not screen.passes(circuit.circuit):
             check(
                 circuit.circuit,
                 origin=circuit.label,
@@ -198,18 +219,6 @@ def check_native(
     for_each(prepared, held_against)
 
 
-def pinned_to(
-    architecture: DynamicQuantumArchitecture | None, options: Options
-) -> Options:
-    """Options that name the calibration set which circuits were held against.
-
-    The current one may change before they run, and what was checked would be no more.
-    """
-    if architecture is None or not isinstance(options, IQMOptions):
-        return options
-    return replace(options, calibration_set_id=architecture.calibration_set_id)
-
-
 def batch(
     prepared: list[Compiled],
     *,
@@ -217,14 +226,12 @@ def batch(
     target: Target,
     tag: str | None,
     options: Options,
+    calibration_set_id: str | None,
     shots_each: tuple[int, ...] = (),
     observables: Observables | None = None,
     template: Template | None = None,
 ) -> tuple[Submission, Manifest]:
     """What is sent, and what must be remembered of it to read its result.
-
-    Circuits run on the calibration set they were compiled for, unless the options name
-    another one.
 
     Args:
         prepared: Every circuit that runs.
@@ -232,6 +239,9 @@ def batch(
         target: Where they run.
         tag: The job's name.
         options: The service's own.
+        calibration_set_id: IQM: what they are to run on, in place of what the options
+            say. Name the one which the circuits were held against: another one may be
+            current when they run. None is the current one.
         shots_each: Shots of each circuit instead; empty if there is one number.
         observables: What is computed instead of shots; None where shots are taken.
         template: What travels in place of the circuits, which then need not be written
@@ -239,8 +249,8 @@ def batch(
 
     Raises:
         CircuitError: A circuit has parameters without a value.
-        ConfigurationError: The circuits were compiled for different calibration sets,
-            or there are not as many numbers of shots as circuits.
+        ConfigurationError: There are not as many numbers of shots as circuits, or
+            numbers of shots for expectation values.
     """
     if shots_each and len(shots_each) != len(prepared):
         raise ConfigurationError(
@@ -248,9 +258,8 @@ def batch(
         )
     if shots_each and observables is not None:
         raise ConfigurationError("expectation values take no shots: give no numbers")
-    pinned = calibration_of(prepared, options)
     if isinstance(options, IQMOptions):
-        options = replace(options, calibration_set_id=pinned)
+        options = replace(options, calibration_set_id=calibration_set_id)
     submission = Submission(
         circuits=tuple(circuit.circuit for circuit in prepared)
         if template is None
@@ -277,5 +286,5 @@ def batch(
         circuits=records,
         target=target.name,
         simulated=target.simulated,
-        calibration_set_id=pinned,
+        calibration_set_id=calibration_set_id,
     )

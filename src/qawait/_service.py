@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 from msgspec import Struct
 
+from qawait._body import LARGE
 from qawait.errors import (
     ConfigurationError,
     Conflict,
@@ -34,6 +36,8 @@ from qawait.model import (
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qawait._journal import Journal
     from qawait._transport import Transport
     from qawait.model import Submission
@@ -42,9 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "Service", "delivery_of"]
 
 T = TypeVar("T")
-
-_LARGE = 1 << 20
-"""Answers above this many bytes are decoded in a thread, so that the loop goes on."""
 
 _FRESH_JOBS = 3
 """How many jobs may be opened anew for one submission in two phases."""
@@ -93,12 +94,19 @@ class Service:
 
     # --- questions -------------------------------------------------------------------
 
-    async def exchange(self, exchange: Exchange[T]) -> T:
-        """Carry an exchange through to its value, each list of calls side by side."""
+    async def exchange(self, exchange: Exchange[T], *, apart: bool = False) -> T:
+        """Carry an exchange through to its value, each list of calls side by side.
+
+        Args:
+            exchange: What asks and reads.
+            apart: Whether it reads in threads in any case, and not only large answers.
+        """
         answers: list[Answer] | None = None
+        size = 0
         while True:
-            large = answers is not None and sum(len(a.body) for a in answers) > _LARGE
-            if large:
+            # of all so far: the last step may read what the others have brought
+            size += sum(answer.size for answer in answers or ())
+            if apart or size > LARGE:
                 step = await anyio.to_thread.run_sync(_advance, exchange, answers)
             else:
                 step = _advance(exchange, answers)
@@ -137,9 +145,9 @@ class Service:
 
     async def result(self, job_id: str, status: Status, manifest: Manifest) -> Result:
         """Fetch and decode the result of a job that is ready."""
-        return await self.exchange(
-            self.dialect.result(checked_id(job_id), status, manifest)
-        )
+        exchange = self.dialect.result(checked_id(job_id), status, manifest)
+        # numpy loads with it, for longer than the event loop may stand still
+        return await self.exchange(exchange, apart="qawait.results" not in sys.modules)
 
     def steps_of(self, result: Result) -> tuple[Step, ...]:
         """The steps that only the result tells."""
@@ -186,7 +194,12 @@ class Service:
                 raise
 
     async def submit(
-        self, submission: Submission, submission_id: str, *, hold: bool = False
+        self,
+        submission: Submission,
+        submission_id: str,
+        *,
+        hold: bool = False,
+        apart: bool = False,
     ) -> Opened:
         """Submit a batch at most once.
 
@@ -194,6 +207,7 @@ class Service:
             submission: The batch.
             submission_id: Our own name for it.
             hold: Keep back the last upload; only where a job has two phases.
+            apart: Whether the batch is so large that it is written in a thread.
 
         Raises:
             SubmissionRejected: The service said no; nothing runs.
@@ -205,7 +219,7 @@ class Service:
                 f"the dialect {self.dialect.name} submits in one request: "
                 "there is nothing to hold back"
             )
-        opening = self.dialect.open_job(submission)
+        opening = await _written(lambda: self.dialect.open_job(submission), apart=apart)
         self._journal.intend(
             submission_id,
             target=submission.target.name,
@@ -216,7 +230,9 @@ class Service:
         while True:
             job_id = await self._open(opening, submission_id)
             try:
-                held = await self._upload(job_id, submission, submission_id, hold=hold)
+                held = await self._upload(
+                    job_id, submission, submission_id, hold=hold, apart=apart
+                )
             except _AbandonedJob as abandoned:
                 fresh_jobs += 1
                 if fresh_jobs >= _FRESH_JOBS:
@@ -259,13 +275,19 @@ class Service:
             ) from None
 
     async def _upload(
-        self, job_id: str, submission: Submission, submission_id: str, *, hold: bool
+        self,
+        job_id: str,
+        submission: Submission,
+        submission_id: str,
+        *,
+        hold: bool,
+        apart: bool,
     ) -> Call | None:
         """Send every upload; the last one, which starts the job, is returned if held."""
         uploads = self.dialect.uploads(job_id, submission)
-        call = next(uploads, None)
+        call = await _written(lambda: next(uploads, None), apart=apart)
         while call is not None:
-            following = next(uploads, None)
+            following = await _written(lambda: next(uploads, None), apart=apart)
             if following is None and hold:
                 return call
             if following is None:
@@ -353,6 +375,11 @@ class _AbandonedJob(Exception):
     def __init__(self, error: Error) -> None:
         super().__init__(error)
         self.error = error
+
+
+async def _written(write: Callable[[], T], *, apart: bool) -> T:
+    """What is to be sent; written in a thread where that may take long."""
+    return await anyio.to_thread.run_sync(write) if apart else write()
 
 
 class _Progress(Struct):

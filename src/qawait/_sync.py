@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from qawait._job import Job, as_completed
-from qawait.client import Client, ConnectOptions, connect
+from qawait.client import Client
+from qawait.connecting import ConnectOptions, connect
 from qawait.errors import ClientClosed, ConfigurationError
 from qawait.services import IQMService, QoroService
 

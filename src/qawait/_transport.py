@@ -18,6 +18,7 @@ from yarl import URL
 
 from qawait._address import checked_root
 from qawait._bearer import Bearer
+from qawait._body import Body, Unreadable
 from qawait._refusals import error_of
 from qawait._schedule import backoff
 from qawait.errors import (
@@ -221,6 +222,9 @@ class Transport:
     async def ask(self, call: Call) -> Answer:
         """Send a call, and again where `retryable` allows it.
 
+        Each attempt has a reader of its own. What a reader raises ends the repeats, but
+        for `ResponseTruncated`: the rest of a body may come with the next attempt.
+
         Raises:
             ResponseError, TransportError, ProtocolError: What the last attempt met.
         """
@@ -228,10 +232,14 @@ class Transport:
         while True:
             attempt += 1
             try:
-                return await self.send(call)
+                return await self._once(call, _nothing)
+            except Unreadable as unreadable:
+                failure = unreadable.error
+                break
             except (ResponseError, TransportError, ProtocolError) as error:
                 if not await self.wait_to_repeat(error, call, attempt):
                     raise
+        raise failure
 
     async def wait_to_repeat(self, error: Error, call: Call, attempt: int) -> bool:
         """Wait before a call is repeated; False at once if it must not be."""
@@ -250,8 +258,15 @@ class Transport:
         """Send a call once; after a refused token once more with a newer one.
 
         `before_body` runs right before the first byte leaves; if it raises, nothing is
-        sent and its error is raised here.
+        sent and its error is raised here, as is what the call's reader raises.
         """
+        try:
+            return await self._once(call, before_body)
+        except Unreadable as unreadable:
+            failure = unreadable.error
+        raise failure
+
+    async def _once(self, call: Call, before_body: Callable[[], None]) -> Answer:
         answer, token = await self._attempt(call, before_body)
         if answer.status == 401 and await self._bearer.renewed(token):
             # refused before anything came of it, so also a submission is sent again
@@ -323,37 +338,30 @@ class Transport:
                 ),
             ) as response:
                 deadline.deadline = float("inf")
-                return Answer(
-                    response.status,
-                    {k.lower(): v for k, v in response.headers.items()},
-                    await self._body(response, call),
-                )
+                return await self._read(response, call)
+
+    async def _read(self, response: aiohttp.ClientResponse, call: Call) -> Answer:
+        good = response.status < 300
+        limits = self._limits
+        limit = limits.result_bytes if call.result and good else limits.answer_bytes
+        name = f"{call.method} {call.path}"
+        body = Body(response.content, limit, name, response.content_length)
+        try:
+            kept, value = b"", None
+            if good and call.reader is not None:
+                value = await body.read_by(call.reader())
+            else:
+                kept = await body.whole()
+        finally:
+            self.usage.bytes_received += body.size
+        headers = {k.lower(): v for k, v in response.headers.items()}
+        return Answer(response.status, headers, kept, value, body.size)
 
     def _url(self, call: Call) -> URL:
         if not {".", ".."}.isdisjoint(unquote(call.path).split("/")):
             raise ConfigurationError(f"{call.path!r} leaves the service's address")
         url = URL(f"{self.root}{call.path}", encoded=True)
         return url.with_query(call.query) if call.query else url
-
-    async def _body(self, response: aiohttp.ClientResponse, call: Call) -> bytes:
-        """The decoded body, within its limit and not slower than 1 kB/s after 10 s."""
-        limit = self._limits.result_bytes if call.result else self._limits.answer_bytes
-        started = anyio.current_time()
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > limit:
-                raise ResponseTooLarge(
-                    f"the answer to {call.method} {call.path} is larger than "
-                    f"{limit} bytes"
-                )
-            chunks.append(chunk)
-            elapsed = anyio.current_time() - started
-            if elapsed > 10 and size < 1000 * (elapsed - 10):
-                raise TimeoutError
-        self.usage.bytes_received += size
-        return b"".join(chunks)
 
 
 def _headers(call: Call, token: Secret | None) -> dict[str, str]:

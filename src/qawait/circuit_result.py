@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from qawait.digits import digits_of, tallied_digits, written
+from qawait.bit_strings import written_counts
+from qawait.digits import counted_digits, digits_of
 from qawait.errors import (
     ConfigurationError,
     LevelError,
@@ -22,16 +23,17 @@ from qawait.errors import (
 from qawait.histograms import Histogram
 from qawait.layout import Layout
 from qawait.observables import Operator, mean_of, submitted_value, terms_of
-from qawait.packing import pack, read_only
+from qawait.packing import gather, holds, pack, read_only
+from qawait.shots import Shots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
     from qiskit.primitives import BitArray  # pyright: ignore[reportMissingTypeStubs]
 
-    from qawait.measurements import Levels
+    from qawait.shots import Levels, Place
 
 __all__ = ["CircuitResult", "Kind", "Order", "in_circuit_order"]
 
@@ -41,8 +43,8 @@ Order: TypeAlias = Literal["qiskit", "iqm"]
 _MARGINAL = "marginal"
 
 
-class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
-    """The result of one circuit.
+class CircuitResult(Struct, frozen=True, kw_only=True):
+    """The result of one circuit; two are equal if they say the same.
 
     Classical bits are counted over all registers, the first register first. In arrays,
     column j is bit j; in strings the rightmost character is bit 0 and the last register
@@ -59,8 +61,8 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
     """Shots asked for; None for expectation, and if nobody remembers."""
     layout: Layout | None = None
     """None if the registers, or the order of the keys, are not known."""
-    measured: dict[str, Levels] = field(default_factory=dict[str, "Levels"])
-    """Kind "shots": the arrays behind `keys`."""
+    measured: Shots = Shots(0, {}, np.empty((0, 0), np.uint8))
+    """Kind "shots": what was read, packed; keys in circuit order if that is known."""
     tallied: Histogram | None = None
     """Kind "histogram": what the service counted."""
     values: dict[str, float] = field(default_factory=dict[str, float])
@@ -73,15 +75,13 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
     simulated: bool = False
     """Whether a simulator made this, and not a quantum computer."""
 
-    def __post_init__(self) -> None:
-        measured = {key: read_only(rows) for key, rows in self.measured.items()}
-        msgspec.structs.force_setattr(self, "measured", measured)
-
     # --- what was measured ------------------------------------------------------------
 
     @property
     def keys(self) -> Mapping[str, Levels]:
         """The raw array of each measurement key, (shots, locus), read-only.
+
+        An array is unpacked when it is first read, and then kept.
 
         Raises:
             NoShotData: The service returned no single shots.
@@ -109,20 +109,31 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             NoLayout: The registers are not known; `keys` still works.
         """
         self._need_shots()
+        return self.measured.columns(self._layout(reg).bits)
+
+    def packed(self, reg: str | None = None) -> NDArray[np.uint8]:
+        """What was read, at one bit for each bit: the layout of Qiskit's BitArray.
+
+        Returns:
+            Read-only, shape (shots, ceil(n / 8)). Bit 0 is the least significant bit of
+            the last byte; the bits above bit n - 1, in the first, are 0.
+
+        Raises:
+            NoShotData: The service returned no single shots.
+            LevelError: A level is above 1, so not a bit.
+            NoLayout: The registers are not known.
+        """
+        self._need_shots()
         places = self._layout(reg).bits
-        rows = 0 if self.shots is None else self.shots
-        if places and places[0] is not None:
-            whole = self.measured[places[0][0]]
-            if places == tuple((places[0][0], n) for n in range(whole.shape[1])):
-                return whole
-        used = {place[0] for place in places if place is not None}
-        dtype = np.result_type(np.uint8, *(self.measured[key].dtype for key in used))
-        out = np.zeros((rows, len(places)), dtype)
-        for key in used:
-            here = [j for j, place in enumerate(places) if place and place[0] == key]
-            columns = [place[1] for place in places if place and place[0] == key]
-            out[:, here] = self.measured[key][:, columns]
-        return read_only(out)
+        if not self.measured.has_levels(places):
+            return self.measured.gathered(places)
+        levels = self.measured.columns(places)
+        if (top := levels.max(initial=0)) > 1:
+            raise LevelError(
+                f"circuit {self.label!r} has shots of level {top}, which is not a bit;"
+                " use counts() or bits()"
+            )
+        return read_only(pack(levels))
 
     # --- how often --------------------------------------------------------------------
 
@@ -145,17 +156,24 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             LevelError: A level is above 9.
             NoLayout: The registers, or for "iqm" the order of the keys, are not known.
         """
-        if order == "qiskit":
-            digits, counts, widths = self._outcomes(reg)
-            # Reversed column by column, the last register comes first by itself.
-            digits, widths = digits[:, ::-1], widths[::-1]
-            if sep and self.layout is None and reg is None:
-                raise self._no_layout()
-        elif order == "iqm":
-            digits, counts, widths = self._outcomes_of_keys(reg)
-        else:
+        if order not in ("qiskit", "iqm"):
             raise ConfigurationError(f'order is "qiskit" or "iqm", not {order!r}')
-        return dict(zip(written(digits, widths, sep), counts.tolist(), strict=True))
+        if self.kind == "expectation":
+            raise self._no_counts()
+        if self.tallied is not None:
+            if order == "iqm":
+                raise self._no_order()
+            widths = self._register_widths(reg) if sep else [self._width(reg)]
+            return written_counts(self.histogram(reg), widths, sep)
+        if order == "iqm":
+            places, widths = self._places_of_keys(reg)
+        else:
+            places, widths = self._layout(reg).bits, self._register_widths(reg)
+        if self.measured.has_levels(places):
+            levels = self.measured.columns(places)
+            return counted_digits(levels[:, ::-1], widths, sep)
+        packed = self.measured.gathered(places)
+        return written_counts(Histogram.of_packed(packed, len(places)), widths, sep)
 
     def histogram(self, reg: str | None = None) -> Histogram:
         """The outcomes as numbers or packed bytes, ascending, with their counts.
@@ -167,12 +185,11 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
         if self.kind == "expectation":
             raise self._no_counts()
         if self.tallied is None:
-            return Histogram.of_bits(self._plain_bits(reg))
+            return Histogram.of_packed(self.packed(reg), self._width(reg))
         if reg is None:
             return self.tallied
-        start, size = self._layout().place(reg)
-        bits = self.tallied.bits()[:, start : start + size]
-        return Histogram.of_packed(pack(bits), size, self.tallied.counts)
+        width = self._width(reg)
+        return Histogram.of_packed(self._outcomes(reg), width, self.tallied.counts)
 
     def probabilities(self, reg: str | None = None) -> dict[str, float]:
         """The counts divided by the rows that came back.
@@ -213,10 +230,22 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             ((_MARGINAL, len(wanted)),), tuple(self.layout.bits[b] for b in wanted)
         )
         if self.tallied is not None:
-            packed = pack(self.tallied.bits()[:, wanted])
+            packed = gather(self.tallied.packed(), wanted)
             tallied = Histogram.of_packed(packed, len(wanted), self.tallied.counts)
             return msgspec.structs.replace(self, layout=layout, tallied=tallied)
-        return self._with_columns(self._layout() if layout is None else layout)
+        layout = self._layout() if layout is None else layout
+        used = layout.columns()
+        columns = {key: used[key] for key in self.measured if key in used}
+        return msgspec.structs.replace(
+            self,
+            layout=layout.among(columns),
+            measured=self.measured.only(columns),
+            qubits={
+                key: tuple(self.qubits[key][column] for column in used[key])
+                for key in self.qubits
+                if key in used
+            },
+        )
 
     def postselect(self, reg: str | None, value: str | int) -> CircuitResult:
         """The same circuit with only those shots in which a register has a value.
@@ -232,18 +261,15 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
         """
         if self.kind == "expectation":
             raise self._no_counts()
-        if self.tallied is None:
-            rows = self.bits(reg)
+        wanted = digits_of(value, self._width(reg))
+        if self.tallied is None and self.measured.has_levels(self._layout(reg).bits):
+            kept = (self.bits(reg) == wanted).all(axis=1)
         else:
-            start, size = (
-                (0, self._width()) if reg is None else self._layout().place(reg)
-            )
-            rows = self.tallied.bits()[:, start : start + size]
-        kept = (rows == digits_of(value, rows.shape[1])).all(axis=1)
+            rows = self.packed(reg) if self.tallied is None else self._outcomes(reg)
+            kept = holds(rows, pack(wanted[None])[0]) & (wanted.max(initial=0) <= 1)
         if self.tallied is None:
-            measured = {key: levels[kept] for key, levels in self.measured.items()}
-            shots = int(kept.sum())
-            return msgspec.structs.replace(self, measured=measured, shots=shots)
+            measured = self.measured.where(kept)
+            return msgspec.structs.replace(self, measured=measured, shots=measured.rows)
         tallied = Histogram(
             self.tallied.n_bits, self.tallied.outcomes[kept], self.tallied.counts[kept]
         )
@@ -252,7 +278,7 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
     # --- in other words ---------------------------------------------------------------
 
     def to_bitarray(self, reg: str | None = None, *, expand: bool = False) -> BitArray:
-        """The shots as Qiskit's BitArray.
+        """The shots as Qiskit's BitArray, which reads the array of `packed`.
 
         Args:
             reg: One register; None for all joined.
@@ -269,10 +295,8 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             width = histogram.n_bits
             packed = np.repeat(histogram.packed(), histogram.counts, axis=0)
         else:
-            self._need_shots()
-            bits = self._plain_bits(reg)
-            width = bits.shape[1]
-            packed = pack(bits)
+            packed = self.packed(reg)
+            width = self._width(reg)
         try:
             from qiskit.primitives import (  # pyright: ignore[reportMissingTypeStubs]
                 BitArray,
@@ -303,28 +327,8 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
         terms = terms_of(op)
         if self.kind == "expectation":
             return submitted_value(terms, self.values), None
-        histogram = self.histogram()
-        places = self.layout.bits if self.layout else ()
-        unmeasured = {bit for bit, place in enumerate(places) if place is None}
-        return mean_of(terms, histogram.bits(), histogram.counts, unmeasured)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both say the same; arrays are compared by value."""
-        if not isinstance(other, CircuitResult):
-            return NotImplemented
-        names = [name for name in self.__struct_fields__ if name != "measured"]
-        return (
-            all(getattr(self, name) == getattr(other, name) for name in names)
-            and self.measured.keys() == other.measured.keys()
-            and all(
-                np.array_equal(levels, other.measured[key])
-                for key, levels in self.measured.items()
-            )
-        )
-
-    def __ne__(self, other: object) -> bool:
-        # A Struct brings its own, which would compare identities.
-        return not self == other
+        unmeasured = self.layout.unmeasured() if self.layout else ()
+        return mean_of(terms, self.histogram(), unmeasured)
 
     def __repr__(self) -> str:
         about = [repr(self.label)]
@@ -347,80 +351,42 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
 
     # --- inside -----------------------------------------------------------------------
 
-    def _outcomes(
-        self, reg: str | None
-    ) -> tuple[NDArray[Any], NDArray[np.int64], list[int]]:
-        """Distinct outcomes (k, n), how often each, and the widths of the registers."""
-        if self.kind == "shots":
-            digits, counts = tallied_digits(self.bits(reg)[:, ::-1])
-            digits = digits[:, ::-1]
-        else:
-            histogram = self.histogram(reg)
-            digits, counts = histogram.bits(), histogram.counts
-        if reg is not None or self.layout is None:
-            return digits, counts, [digits.shape[1]]
-        return digits, counts, [size for _, size in self.layout.registers]
+    def _outcomes(self, reg: str | None) -> NDArray[np.uint8]:
+        """The packed outcomes of a histogram; those of a register can be equal."""
+        assert self.tallied is not None
+        outcomes = self.tallied.packed()
+        if reg is None:
+            return outcomes
+        start, size = self._layout().place(reg)
+        return gather(outcomes, range(start, start + size))
 
-    def _outcomes_of_keys(
-        self, reg: str | None
-    ) -> tuple[NDArray[Any], NDArray[np.int64], list[int]]:
-        """As `_outcomes`, but by key in circuit order and column."""
-        if self.kind == "expectation":
-            raise self._no_counts()
-        if self.tallied is not None or not in_circuit_order(self.measured, self.qubits):
-            raise NoLayout(
-                f'circuit {self.label!r}: order="iqm" needs the measurement keys in'
-                " circuit order, and they are not known"
-            )
-        part = self if reg is None else self._with_columns(self._layout(reg))
-        columns = list(part.measured.values())
-        if not columns:
-            columns = [np.zeros((self.shots or 0, 0), np.uint8)]
-        digits, counts = tallied_digits(np.concatenate(columns, axis=1))
-        return digits, counts, [levels.shape[1] for levels in columns]
+    def _places_of_keys(self, reg: str | None) -> tuple[Sequence[Place], list[int]]:
+        """Columns by key and locus, the first leftmost, and the widths of the keys."""
+        if not in_circuit_order(self.measured, self.qubits):
+            raise self._no_order()
+        widths = self.measured.widths
+        columns = {key: list(range(width)) for key, width in widths.items()}
+        if reg is not None:
+            columns = self._layout(reg).columns()
+        keys = [key for key in self.measured if key in columns]
+        places = [(key, column) for key in keys for column in columns[key]]
+        return places[::-1], [len(columns[key]) for key in keys]
 
-    def _with_columns(self, layout: Layout) -> CircuitResult:
-        """With only those columns of the keys that a layout has, and that layout."""
-        used = {
-            key: columns
-            for key in self.measured
-            if (columns := sorted({p[1] for p in layout.bits if p and p[0] == key}))
-        }
-        moved = tuple(
-            place and (place[0], used[place[0]].index(place[1]))
-            for place in layout.bits
-        )
-        return msgspec.structs.replace(
-            self,
-            layout=Layout(layout.registers, moved),
-            measured={key: self.measured[key][:, used[key]] for key in used},
-            qubits={
-                key: tuple(self.qubits[key][column] for column in columns)
-                for key, columns in used.items()
-                if key in self.qubits
-            },
-        )
-
-    def _width(self) -> int:
-        if self.tallied is not None:
+    def _width(self, reg: str | None = None) -> int:
+        if reg is None and self.tallied is not None:
             return self.tallied.n_bits
-        return len(self._layout().bits)
+        return len(self._layout(reg).bits)
+
+    def _register_widths(self, reg: str | None) -> list[int]:
+        """The widths of the registers, leftmost in a string first."""
+        return [size for _, size in self._layout(reg).registers][::-1]
 
     def _layout(self, reg: str | None = None) -> Layout:
         if self.layout is not None:
             return self.layout.only(reg)
         if reg is not None and reg in self.measured:
-            return Layout.of_keys({reg: self.measured[reg].shape[1]})
+            return Layout.of_keys({reg: self.measured.widths[reg]})
         raise self._no_layout()
-
-    def _plain_bits(self, reg: str | None) -> NDArray[Any]:
-        bits = self.bits(reg)
-        if bits.size and (top := bits.max()) > 1:
-            raise LevelError(
-                f"circuit {self.label!r} has shots of level {top}, which is not a bit;"
-                " use counts() or bits()"
-            )
-        return bits
 
     def _need_shots(self) -> None:
         if self.kind != "shots":
@@ -435,13 +401,19 @@ class CircuitResult(Struct, frozen=True, eq=False, kw_only=True):
             " counts; use expectation(op)"
         )
 
+    def _no_order(self) -> NoLayout:
+        return NoLayout(
+            f'circuit {self.label!r}: order="iqm" needs the measurement keys in'
+            " circuit order, and they are not known"
+        )
+
     def _no_layout(self) -> NoLayout:
         also = "; use keys" if self.kind == "shots" else ""
         return NoLayout(f"circuit {self.label!r}: its registers are not known{also}")
 
 
 def in_circuit_order(
-    measured: Mapping[str, Levels], qubits: Mapping[str, tuple[str, ...]]
+    measured: Mapping[str, Any], qubits: Mapping[str, tuple[str, ...]]
 ) -> bool:
     """Whether it is known in which order the circuit measures its keys."""
     return len(measured) < 2 or measured.keys() <= qubits.keys()

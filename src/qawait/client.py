@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
     NoReturn,
-    TypedDict,
     TypeVar,
     TypeVarTuple,
     Unpack,
@@ -27,11 +27,9 @@ from qawait._batch import (
     is_light,
     is_unchecked,
     options_for,
-    pinned_to,
     prepare,
     prepare_as_is,
 )
-from qawait._connection import Connection
 from qawait._job import Job
 from qawait._points import (
     Asked,
@@ -41,18 +39,17 @@ from qawait._points import (
     checked_shots,
     observables_for,
 )
-from qawait._transport import Limits, Retry, Usage
 from qawait.errors import ConfigurationError, Error
 from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from qawait._connection import Connection
     from qawait._published import Published
-    from qawait._schedule import Pace
     from qawait._service import Opened, Service
+    from qawait._transport import Usage
     from qawait.circuits import Compiled
     from qawait.iqm.architecture import (
         DynamicQuantumArchitecture,
@@ -65,7 +62,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-__all__ = ["Client", "ConnectOptions", "connect", "open_client"]
+__all__ = ["Client"]
 
 
 class Client:
@@ -78,6 +75,7 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
+        self._turn = anyio.Lock()
 
     async def __aenter__(self) -> Client:
         await self._connection.open()
@@ -208,7 +206,7 @@ class Client:
             CircuitError: A circuit cannot be used; it is named.
         """
         architecture = await self.architecture(calibration_set_id)
-        return await _apart_from_the_loop(
+        return await self._apart_from_the_loop(
             circuits,
             prepare,
             circuits,
@@ -283,7 +281,7 @@ class Client:
                 calibration_set_id=getattr(wire_options, "calibration_set_id", None),
             )
         else:
-            prepared = await _apart_from_the_loop(
+            prepared = await self._apart_from_the_loop(
                 circuits, prepare_as_is, circuits, dialect, measure_all
             )
         template = None
@@ -292,13 +290,14 @@ class Client:
             shared = not each and (asked is None or asked.circuit_map is None)
             bind = partial(bind_points, template=shared and dialect.vendor == "qoro")
             prepared, template = await anyio.to_thread.run_sync(bind, prepared, points)
-        if is_unchecked(prepared, wire_options):
-            pinned = calibration_of(prepared, wire_options)
+        pinned = calibration_of(prepared, wire_options)
+        if is_unchecked(prepared, wire_options, pinned):
             architecture = await self.architecture(pinned)
-            await _apart_from_the_loop(
+            await self._apart_from_the_loop(
                 circuits, check_native, prepared, architecture, wire_options
             )
-            wire_options = pinned_to(architecture, wire_options)
+            if architecture is not None:
+                pinned = architecture.calibration_set_id
         submission, manifest = batch(
             prepared,
             shots=number,
@@ -308,15 +307,39 @@ class Client:
             shots_each=each,
             observables=asked,
             template=template,
+            calibration_set_id=pinned,
         )
-        return await self._send(submission, manifest, tag=tag, hold=hold)
+        return await self._send(
+            submission, manifest, tag=tag, hold=hold, apart=not is_light(circuits)
+        )
+
+    async def _apart_from_the_loop(
+        self, circuits: Any, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+    ) -> _T:
+        """Call a function in a thread, unless these circuits cost less than the thread.
+
+        The first time, the modules that the function needs cost far more than both.
+        """
+        if is_light(circuits) and "qawait.circuits" in sys.modules:
+            # A thousand at once take turns, so that others get theirs in between.
+            async with self._turn:
+                return function(*args)
+        return await anyio.to_thread.run_sync(function, *args)
 
     async def _send(
-        self, submission: Submission, manifest: Manifest, *, tag: str | None, hold: bool
+        self,
+        submission: Submission,
+        manifest: Manifest,
+        *,
+        tag: str | None,
+        hold: bool,
+        apart: bool,
     ) -> Job:
         submission_id = str(uuid.uuid4())
         async with self._connection.submissions:
-            opened = await self._wire.submit(submission, submission_id, hold=hold)
+            opened = await self._wire.submit(
+                submission, submission_id, hold=hold, apart=apart
+            )
         job = Job(
             opened.job_id,
             submission_id=submission_id,
@@ -381,88 +404,6 @@ class Client:
         return (
             f"<Client of {service}: target {connection.target.name}{simulated}{closed}>"
         )
-
-
-def connect(
-    service: IQMService | QoroService | None = None,
-    *,
-    target: str | None = None,
-    store: str | Path | None = None,
-    pace: Pace | None = None,
-    limits: Limits = Limits(),
-    retry: Retry = Retry(),
-    proxy: str | None = None,
-    ca_file: str | Path | None = None,
-    workers: int = 8,
-    seed: int | None = None,
-) -> Client:
-    """Connect to a service: `async with qawait.connect(IQMService(url)) as client`.
-
-    Args:
-        service: None starts a local service with a real simulator on this machine, in a
-            child process that ends with this one; the environment is not read then.
-        target: The machine or cluster; None takes the only one, or Qoro's default.
-        store: Where the local service keeps its jobs; None keeps none.
-        pace: How often jobs are asked about; None suits the service.
-        limits: Connections, deadlines in seconds, sizes in bytes.
-        retry: How often a request is repeated where that is safe.
-        proxy: Address of an http proxy; None uses none, whatever the environment says.
-        ca_file: Certificates to trust instead of the system's, as a PEM file.
-        workers: Questions under way at once.
-        seed: Of the jitter; None differs from run to run.
-
-    Raises:
-        ConfigurationError: No such target, an address that is none, a missing extra.
-        ConnectFailed: The service cannot be reached.
-        AuthenticationError: It refuses the token.
-    """
-    connection = Connection(
-        service,
-        target=target,
-        store=store,
-        pace=pace,
-        limits=limits,
-        retry=retry,
-        proxy=proxy,
-        ca_file=ca_file,
-        workers=workers,
-        seed=seed,
-    )
-    return Client(connection)
-
-
-class ConnectOptions(TypedDict, total=False):
-    """The keyword arguments of `connect`."""
-
-    target: str | None
-    store: str | Path | None
-    pace: Pace | None
-    limits: Limits
-    retry: Retry
-    proxy: str | None
-    ca_file: str | Path | None
-    workers: int
-    seed: int | None
-
-
-async def open_client(
-    service: IQMService | QoroService | None = None,
-    **options: Unpack[ConnectOptions],
-) -> Client:
-    """Connect without `async with`, as in a notebook; close it with `client.close()`.
-
-    Takes what `connect` takes.
-    """
-    return await connect(service, **options).__aenter__()
-
-
-async def _apart_from_the_loop(
-    circuits: Any, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts
-) -> _T:
-    """Call a function in a thread, unless these circuits cost less than the thread."""
-    if is_light(circuits):
-        return function(*args)
-    return await anyio.to_thread.run_sync(function, *args)
 
 
 def _checked(job_id: str) -> str:

@@ -11,7 +11,7 @@ from qawait.errors import ConfigurationError
 from qawait.histograms import MAX_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Layout"]
 
@@ -106,6 +106,28 @@ class Layout(Struct, frozen=True):
             return self
         start, size = self.place(register)
         return Layout(((register, size),), self.bits[start : start + size])
+
+    def columns(self) -> dict[str, list[int]]:
+        """The columns of each key that are bits of this layout, ascending."""
+        used: dict[str, set[int]] = {}
+        for place in self.bits:
+            if place is not None:
+                used.setdefault(place[0], set()).add(place[1])
+        return {key: sorted(columns) for key, columns in used.items()}
+
+    def among(self, columns: Mapping[str, Sequence[int]]) -> Layout:
+        """The same layout where each key has only these of its columns."""
+        return Layout(
+            self.registers,
+            tuple(
+                place and (place[0], columns[place[0]].index(place[1]))
+                for place in self.bits
+            ),
+        )
+
+    def unmeasured(self) -> set[int]:
+        """The bits that are never measured."""
+        return {bit for bit, place in enumerate(self.bits) if place is None}
 
     def place(self, register: str) -> tuple[int, int]:
         """The first bit of a register among the joined bits, and its number of bits.

@@ -1,4 +1,4 @@
-"""IQM's measurements: JSON to numpy and back. Wire reference, IQM, §5.2.
+"""IQM's measurements as Python values, and what a level is. Wire reference, IQM, §5.2.
 
 One circuit is a mapping of its measurement keys to arrays of the shape (shots, locus):
 a row per shot, a column per position in that measurement's locus.
@@ -11,92 +11,78 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Raw
-from numpy.typing import NDArray
+from msgspec import Meta
 
 from qawait.errors import ProtocolError
 from qawait.packing import read_only
-from qawait.wire import decode
+from qawait.shots import Levels, Shots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = [
+    "MAX_LEVEL",
     "Levels",
+    "RowRefused",
+    "Rows",
     "as_measurements",
-    "decode_measurements",
-    "encode_measurements",
+    "levels_of",
 ]
 
-Levels: TypeAlias = NDArray[np.integer[Any]]
-"""What was read in each shot: 0 or 1 for a qubit, larger for a higher level."""
+MAX_LEVEL = 2**32 - 1
+"""The highest level that is taken for one."""
 
-_MAX_LEVEL = 2**32 - 1
-_Rows: TypeAlias = list[list[Annotated[int, Meta(ge=0, le=_MAX_LEVEL)] | float]]
-_DECODER = msgspec.json.Decoder(list[dict[str, _Rows]])
+Rows: TypeAlias = list[list[Annotated[int, Meta(ge=0, le=MAX_LEVEL)] | float]]
+"""What msgspec makes of the rows of one key; floats are looked at by `levels_of`."""
 
 
-def decode_measurements(raw: bytes | Raw) -> list[dict[str, Levels]]:
-    """Reads `[{key: [[level, ...], ...]}, ...]`, one mapping for each circuit.
-
-    Returns:
-        For each circuit its keys in the order of the wire, each with a read-only array
-        (shots, locus): uint8, or wider where a level needs it. A key without a single
-        row gives (0, 0), since its locus is not in these data.
-
-    Raises:
-        ProtocolError: A value is not a non-negative integer (1.0 is one), rows have
-            different lengths, or the keys of a circuit different numbers of rows.
-    """
-    return [
-        _circuit({key: _read(rows, n, key) for key, rows in circuit.items()}, n)
-        for n, circuit in enumerate(decode(_DECODER, bytes(raw), "measurements"))
-    ]
+class RowRefused(Exception):
+    """Rows that are none of levels; the text says why, and not where."""
 
 
 def as_measurements(
     circuits: Sequence[Mapping[str, Levels | Sequence[Sequence[int]]]],
-) -> list[dict[str, Levels]]:
+) -> list[Shots]:
     """Measurements from Python values, by the same rules as from JSON.
 
-    Arrays are not copied, but put behind read-only views; nested lists are read.
+    Arrays and nested lists are read and packed; `Shots` are taken as they are.
 
     Raises:
-        ProtocolError: As for `decode_measurements`.
+        ProtocolError: A level is not an integer from 0 to `MAX_LEVEL` (1.0 is one), rows
+            have different lengths, or the keys of a circuit different numbers of rows.
     """
     return [
-        _circuit({key: _taken(rows, n, key) for key, rows in circuit.items()}, n)
+        circuit
+        if isinstance(circuit, Shots)
+        else _circuit({key: _taken(rows, n, key) for key, rows in circuit.items()}, n)
         for n, circuit in enumerate(circuits)
     ]
 
 
-def encode_measurements(circuits: Sequence[Mapping[str, Levels]]) -> bytes:
-    """Writes measurements as compact JSON, exactly what `decode_measurements` reads."""
-    return msgspec.json.encode(
-        [{key: rows.tolist() for key, rows in c.items()} for c in circuits]
-    )
+def levels_of(rows: Sequence[Sequence[float]]) -> Levels:
+    """Rows of numbers as an array (rows, columns): uint8, or wider if a level needs it.
 
-
-def _read(rows: Sequence[Sequence[float]], n: int, key: str) -> Levels:
+    Raises:
+        RowRefused: Rows have different lengths, or a number is no level.
+    """
     width = len(rows[0]) if rows else 0
     if set(map(len, rows)) - {width}:
-        raise _refused(n, key, "rows of different lengths")
+        raise RowRefused("rows of different lengths")
     # float64 holds every level up to the limit exactly, and floats that are none.
     flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
-    if not flat.size:
-        return read_only(flat.astype(np.uint8).reshape(len(rows), width))
-    top = flat.max()
-    if flat.min() < 0 or top > _MAX_LEVEL or (flat != np.floor(flat)).any():
-        raise _refused(n, key, f"a level is not an integer from 0 to {_MAX_LEVEL}")
-    levels = flat.astype(np.min_scalar_type(int(top)))
-    return read_only(levels.reshape(len(rows), width))
+    top = flat.max(initial=0)
+    if flat.min(initial=0) < 0 or top > MAX_LEVEL or (flat != np.floor(flat)).any():
+        raise RowRefused(f"a level is not an integer from 0 to {MAX_LEVEL}")
+    return flat.astype(np.min_scalar_type(int(top))).reshape(len(rows), width)
 
 
 def _taken(rows: Any, n: int, key: str) -> Levels:
     if not isinstance(rows, np.ndarray):
         try:
-            return _read(msgspec.convert(rows, _Rows), n, key)
-        except msgspec.ValidationError as error:
+            return levels_of(msgspec.convert(rows, Rows))
+        except (msgspec.ValidationError, RowRefused) as error:
             raise _refused(n, key, str(error)) from error
     levels = cast("NDArray[Any]", rows)
     if levels.dtype == bool:
@@ -109,13 +95,13 @@ def _taken(rows: Any, n: int, key: str) -> Levels:
     return read_only(levels)
 
 
-def _circuit(keys: dict[str, Levels], n: int) -> dict[str, Levels]:
+def _circuit(keys: dict[str, Levels], n: int) -> Shots:
     shots = {key: len(rows) for key, rows in keys.items()}
     if len(set(shots.values())) > 1:
         raise ProtocolError(
             f"measurements of circuit {n}: keys with different numbers of shots: {shots}"
         )
-    return keys
+    return Shots.of_arrays(keys)
 
 
 def _refused(n: int, key: str, reason: str) -> ProtocolError:

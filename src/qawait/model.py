@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "BodyReader",
     "Call",
     "Change",
     "CircuitRecord",
@@ -103,6 +104,34 @@ class Change(Struct, frozen=True):
     """Whether no answer showed this state: it was rebuilt from what came after."""
 
 
+class BodyReader(Protocol):
+    """Takes the body of one answer while it arrives, and gives the value it holds.
+
+    A body of up to a mebibyte comes in one piece, in the event loop; a larger one in
+    several, in worker threads, one call at a time.
+    """
+
+    def feed(self, data: bytes | memoryview, /) -> None:
+        """Take the next bytes of the body; there may be none.
+
+        Raises:
+            ProtocolError: The body is already known not to be what was asked for.
+        """
+        ...
+
+    def close(self) -> Any:
+        """The value, when the whole body has been fed; nothing is called after it.
+
+        Raises:
+            ProtocolError: The body is not what was asked for, or not all of it.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Let go of everything: there was an error, and nothing is called after it."""
+        ...
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One request to a service, described and not sent."""
 
@@ -120,6 +149,9 @@ class Call(Struct, frozen=True, kw_only=True):
     """Statuses from 300 on that count as an answer and not as an error."""
     result: bool = False
     """Whether the answer may be as large as a measurement batch."""
+    reader: Callable[[], BodyReader] | None = None
+    """Makes what reads the body of an answer below 300, a new one for every attempt;
+    None keeps the body whole."""
 
 
 class Answer(Struct, frozen=True):
@@ -129,6 +161,11 @@ class Answer(Struct, frozen=True):
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    """Unpacked; empty where the call's reader took it."""
+    value: Any = None
+    """What the call's reader made of the body; None where none read it."""
+    size: int = 0
+    """Bytes of the unpacked body as they came over the network, read or kept."""
 
 
 Exchange: TypeAlias = Generator[list[Call], list[Answer], T]

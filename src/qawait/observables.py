@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from qawait.errors import ConfigurationError, NoShots, NotMeasured
+from qawait.packing import parity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from qiskit.quantum_info import (  # pyright: ignore[reportMissingTypeStubs]
         SparsePauliOp,
     )
+
+    from qawait.histograms import Histogram
 
 __all__ = ["Operator", "mean_of", "submitted_value", "terms_of"]
 
@@ -61,42 +63,41 @@ def _real(coefficient: Any, label: str) -> float:
 
 def mean_of(
     terms: Sequence[tuple[str, float]],
-    bits: NDArray[np.uint8],
-    counts: NDArray[np.int64],
+    histogram: Histogram,
     unmeasured: Collection[int] = (),
 ) -> tuple[float, float | None]:
     """The mean of a diagonal operator, letter i from the right acting on bit i.
 
     Args:
         terms: Labels and coefficients; only I and Z can be had from outcomes.
-        bits: The outcomes, (k, n).
-        counts: How often each was seen, (k,).
+        histogram: The outcomes.
         unmeasured: Bits that hold no outcome.
 
     Returns:
         The mean and its standard error; the error is None for a single shot.
     """
-    width = bits.shape[1]
-    shots = int(counts.sum())
+    shots = histogram.shots
     if not shots:
         raise NoShots("no shot survived, so there is no mean")
-    values = np.zeros(len(bits))
+    packed = histogram.packed()
+    weights = histogram.counts.astype(np.float64)
+    values = np.zeros(len(packed))
     for label, coefficient in terms:
-        if len(label) != width:
+        if len(label) != histogram.n_bits:
             raise NotMeasured(
-                f"{label} is for {len(label)} qubits, the circuit has {width} bits"
+                f"{label} is for {len(label)} qubits, the circuit has"
+                f" {histogram.n_bits} bits"
             )
         if set(label) - set("IZ"):
             raise NotMeasured(f"{label} is not diagonal; outcomes give only I and Z")
         on = [bit for bit, letter in enumerate(reversed(label)) if letter == "Z"]
         if missing := sorted(set(on) & set(unmeasured)):
             raise NotMeasured(f"{label} acts on bit {missing[0]}, never measured")
-        odd = np.bitwise_xor.reduce(bits[:, on], axis=1)
-        values += np.where(odd, -coefficient, coefficient)
-    mean = float(values @ counts) / shots
+        values += np.where(parity(packed, on), -coefficient, coefficient)
+    mean = float(values @ weights) / shots
     if shots == 1:
         return mean, None
-    variance = float((values - mean) ** 2 @ counts) / (shots - 1)
+    variance = float((values - mean) ** 2 @ weights) / (shots - 1)
     return mean, math.sqrt(variance / shots)
 
 

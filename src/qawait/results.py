@@ -10,13 +10,18 @@ import numpy as np
 from qawait.circuit_result import CircuitResult, Kind, Order, in_circuit_order
 from qawait.errors import AmbiguousLabel, ResultMismatch
 from qawait.layout import Layout
+from qawait.measurements import as_measurements
 from qawait.model import CircuitRecord, State
+from qawait.packing import bytes_for
+from qawait.shots import Shots
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qawait.histograms import Histogram
     from qawait.iqm.run_result import RunResult
-    from qawait.measurements import Levels
     from qawait.model import Manifest
+    from qawait.shots import Levels
 
 __all__ = ["CircuitResult", "Layout", "Result"]
 
@@ -95,7 +100,7 @@ class Result(Sequence[CircuitResult]):
         """From the measurements of each circuit, in the order of submission.
 
         Args:
-            measurements: Keys and arrays (shots, locus) of each circuit.
+            measurements: Keys and arrays (shots, locus) of each circuit, or `Shots`.
             manifest: What was submitted; None or empty if nobody remembers.
             job_id: The service's id.
             qubits: The components of each key, keys in circuit order, where the
@@ -114,12 +119,12 @@ class Result(Sequence[CircuitResult]):
         return cls(
             [
                 _of_shots(
-                    keys,
+                    shots,
                     records[n] if records else CircuitRecord(label=str(n)),
                     qubits[n] if qubits and n < len(qubits) else {},
                     about["simulated"],
                 )
-                for n, keys in enumerate(measurements)
+                for n, shots in enumerate(as_measurements(measurements))
             ],
             kind="shots",
             job_id=job_id,
@@ -191,6 +196,20 @@ class Result(Sequence[CircuitResult]):
     def status(self) -> State:
         """The state of the job: ready, or there would be no result."""
         return State.READY
+
+    @property
+    def packed(self) -> list[NDArray[np.uint8]]:
+        """The shots of each circuit, all registers joined, at one bit for each bit.
+
+        Read-only, (shots, ceil(n / 8)), the layout of Qiskit's BitArray; for one
+        register, see `CircuitResult.packed`.
+
+        Raises:
+            NoShotData: The service returned histograms or expectation values.
+            LevelError: A level is above 1, so not a bit.
+            NoLayout: The registers of a circuit are not known.
+        """
+        return [circuit.packed() for circuit in self]
 
     @property
     def measurements(self) -> list[Mapping[str, Levels]]:
@@ -329,26 +348,30 @@ def _of_histogram(
 
 
 def _of_shots(
-    keys: Mapping[str, Levels],
+    measured: Shots,
     record: CircuitRecord,
     qubits: Mapping[str, tuple[str, ...]],
     simulated: bool,
 ) -> CircuitResult:
     qubits = record.qubits or qubits
-    if missing := [key for key in qubits if key not in keys]:
+    if missing := [key for key in qubits if key not in measured]:
         raise ResultMismatch(
             f"circuit {record.label!r} measures the key {missing[0]!r}, which is not in"
-            f" its result; there are: {', '.join(keys) or 'none'}"
+            f" its result; there are: {', '.join(measured) or 'none'}"
         )
-    ordered = [*qubits, *(key for key in keys if key not in qubits)]
-    measured = {
-        key: _with_width(keys[key], key, record, len(qubits.get(key, ())))
-        for key in ordered
+    widths = {
+        key: _width(measured, key, record, len(qubits.get(key, ())))
+        for key in measured.widths
     }
-    widths = {key: levels.shape[1] for key, levels in measured.items()}
-    layout = record.layout or Layout.from_keys(widths)
+    if widths != measured.widths:
+        nothing = np.empty((0, bytes_for(sum(widths.values()))), np.uint8)
+        measured = Shots(0, widths, nothing)
+    measured = measured.ordered(
+        [*qubits, *(key for key in widths if key not in qubits)]
+    )
+    layout = record.layout or Layout.from_keys(measured.widths)
     if layout is None and in_circuit_order(measured, qubits):
-        layout = Layout.of_keys(widths)
+        layout = Layout.of_keys(measured.widths)
     for place in layout.bits if layout else ():
         if place is not None and place[1] >= widths.get(place[0], 0):
             raise ResultMismatch(
@@ -358,7 +381,7 @@ def _of_shots(
     return CircuitResult(
         kind="shots",
         label=record.label,
-        shots=max(map(len, measured.values()), default=0),
+        shots=measured.rows,
         requested_shots=record.shots,
         layout=layout,
         measured=measured,
@@ -367,16 +390,16 @@ def _of_shots(
     )
 
 
-def _with_width(levels: Levels, key: str, record: CircuitRecord, locus: int) -> Levels:
-    """The array of a key; without rows, as wide as its locus or layout says."""
-    width = levels.shape[1]
-    if not len(levels) and not width:
+def _width(measured: Shots, key: str, record: CircuitRecord, locus: int) -> int:
+    """The columns of a key; without rows, as many as its locus or layout says."""
+    width = measured.widths[key]
+    if not measured.rows and not width:
         places = record.layout.bits if record.layout else ()
         used = [place[1] + 1 for place in places if place and place[0] == key]
-        return np.zeros((0, locus or max(used, default=0)), levels.dtype)
+        return locus or max(used, default=0)
     if locus and width != locus:
         raise ResultMismatch(
             f"circuit {record.label!r} measures {locus} qubits under the key {key!r},"
             f" its result has {width} columns"
         )
-    return levels
+    return width

@@ -16,8 +16,10 @@ __all__ = [
     "EXCERPT_CHARACTERS",
     "SHOWN_CHARACTERS",
     "checked_id",
+    "cut_short",
     "decode",
     "excerpt_of",
+    "no_json",
     "shown",
 ]
 
@@ -72,7 +74,8 @@ def decode(decoder: Decoder[T], body: bytes, what: str) -> T:
         raise _translated(error, body, what) from error
 
 
-def _translated(error: Exception, body: bytes, what: str) -> ProtocolError:
+def no_json(body: bytes, what: str) -> UnexpectedContent | None:
+    """What to say of a body that is not JSON from the start; None if it may be."""
     start = body[: 4 * EXCERPT_CHARACTERS].lstrip(b" \t\r\n")[:1]
     excerpt = excerpt_of(body)
     if not start and not body.strip():
@@ -82,9 +85,27 @@ def _translated(error: Exception, body: bytes, what: str) -> ProtocolError:
         return UnexpectedContent(message, excerpt=excerpt)
     if start and start not in _STARTS_OF_JSON:
         return UnexpectedContent(f"{what}: the answer is not JSON", excerpt=excerpt)
+    return None
+
+
+def cut_short(body: bytes, size: int, what: str) -> ResponseTruncated:
+    """What to say of a body that ends in the middle.
+
+    Args:
+        body: It, or its beginning.
+        size: How many bytes there are of it.
+        what: The noun that the error names.
+    """
+    message = f"{what}: the answer ends in the middle, after {size} bytes"
+    return ResponseTruncated(message, excerpt=excerpt_of(body))
+
+
+def _translated(error: Exception, body: bytes, what: str) -> ProtocolError:
+    if (unexpected := no_json(body, what)) is not None:
+        return unexpected
     if not isinstance(error, ValidationError) and "truncated" in str(error):
-        message = f"{what}: the answer ends in the middle, after {len(body)} bytes"
-        return ResponseTruncated(message, excerpt=excerpt)
+        return cut_short(body, len(body), what)
+    excerpt = excerpt_of(body)
     if isinstance(error, RecursionError):
         return ProtocolError(f"{what}: nested too deeply", excerpt=excerpt)
     if isinstance(error, UnicodeDecodeError):

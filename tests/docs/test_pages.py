@@ -153,7 +153,7 @@ BEHIND = {"measured", "tallied", "values"}
         ("client", set(inspect.signature(qawait.Client.submit).parameters)),
         ("results", {n for n in public(qawait.Result) if not n.startswith("of_")}),
         ("results", public(qawait.CircuitResult) - BEHIND),
-        ("results", public(qawait.Layout) - {"of_keys", "from_keys", "only", "place"}),
+        ("results", set(qawait.Layout.__struct_fields__)),
         ("execution-config", public(qawait.ExecutionConfig)),
         ("execution-config", set(qawait.Simulator.__members__)),
         ("execution-config", set(qawait.SimulationMethod.__members__)),

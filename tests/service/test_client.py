@@ -261,6 +261,35 @@ async def test_the_architecture_is_asked_for_once_by_many_submissions(
         assert all(architecture is found[0] for architecture in found)
 
 
+async def test_many_submissions_at_once_leave_the_loop_to_others_in_between(
+    null_service: LocalService,
+):
+    """Preparing a thousand circuits in one turn would hold up everything else."""
+    turns = 0
+    prepared_in: set[int] = set()
+
+    class Watched(list[Circuit]):
+        def __iter__(self) -> Iterator[Circuit]:
+            prepared_in.add(turns)
+            return super().__iter__()
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    flip = Circuit("flip", (Instruction("measure", ("QB1",), {"key": "m"}),))
+    async with qawait.connect(endpoints(null_service)["server"]) as client:
+        await client.submit(flip, shots=1)
+        counting = asyncio.create_task(count_turns())
+        await asyncio.gather(
+            *(client.submit(Watched([flip]), shots=1) for _ in range(60))
+        )
+        counting.cancel()
+    assert len(prepared_in) >= 60
+
+
 async def test_an_address_that_is_no_service_is_named():
     async with answering(lambda r, n: reply(404, "{}")) as server:
         with pytest.raises(errors.ConfigurationError, match="dialects"):

@@ -34,6 +34,7 @@ from qawait.histograms import Histogram
 from qawait.iqm import Circuit, Instruction, Options
 from qawait.iqm.architecture import DynamicQuantumArchitecture
 from qawait.iqm.run_result import Metadata
+from qawait.shots import Shots
 
 NATIVE = Circuit("c", (Instruction("measure", ("QB1",), {"key": "m"}),))
 
@@ -119,6 +120,8 @@ def reading(result: Result) -> None:
     assert_type(result[0].histogram(), Histogram)
     assert_type(result[0].histogram().counts, NDArray[np.int64])
     assert_type(result.measurements[0]["m"], NDArray[np.integer[Any]])
+    assert_type(result.packed, list[NDArray[np.uint8]])
+    assert_type(result[0].packed("a"), NDArray[np.uint8])
     assert_type(result.run_result, RunResult | None)
     assert_type(result.simulated, bool)
     assert_type(result.calibration_set_id, str | None)
@@ -129,7 +132,7 @@ def reading_the_wire_model(body: bytes) -> None:
     assert_type(RunResult.from_dict({"status": "ready"}), RunResult)
     assert_type(run.to_dict(), dict[str, Any])
     assert_type(run.status, str)
-    assert_type(run.measurements, list[dict[str, NDArray[np.integer[Any]]]] | None)
+    assert_type(run.measurements, list[Shots] | None)
     assert_type(run.metadata, Metadata)
 
 

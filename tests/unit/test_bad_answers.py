@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.answers import answer_to
 from tests.fault_server import Cut, Request, answering, reply
 
 from qawait import errors
@@ -135,7 +136,7 @@ def carried(exchange: Exchange[Any], answer: Callable[[str], bytes]) -> Any:
     try:
         for _ in range(50):
             calls = exchange.send(answers)
-            answers = [Answer(200, {}, answer(call.path)) for call in calls]
+            answers = [answer_to(call, answer(call.path)) for call in calls]
     except StopIteration as end:
         return end.value
     raise AssertionError("the exchange asks without end")

@@ -17,7 +17,7 @@ import pytest
 from tests.lattice import LATTICE, QUBITS, compiled
 
 from qawait import Client, IQMService, Limits, QoroService, State, Target, errors
-from qawait._batch import batch, options_for
+from qawait._batch import batch, calibration_of, options_for
 from qawait._job import Job
 from qawait.circuits import Compiled, prepare
 from qawait.iqm import Circuit, DynamicalDecoupling, Instruction, Options
@@ -122,7 +122,12 @@ def test_an_instant_of_our_own_is_aware_too():
 def test_shots_are_those_of_each_circuit():
     circuits = prepare({"a": flipped(), "b": flipped()}, LATTICE)
     submission, manifest = batch(
-        circuits, shots=7, target=SQUARE, tag=None, options=Options()
+        circuits,
+        shots=7,
+        target=SQUARE,
+        tag=None,
+        options=Options(),
+        calibration_set_id=None,
     )
     assert submission.shots == 7
     assert [record.shots for record in manifest.circuits] == [7, 7]
@@ -231,7 +236,12 @@ def test_the_seed_is_0_unless_given(method: Any):
 def pinned(*circuits: Compiled, options: Options) -> tuple[str | None, str | None]:
     """The calibration set that is sent, and the one that is remembered."""
     submission, manifest = batch(
-        list(circuits), shots=1, target=SQUARE, tag=None, options=options
+        list(circuits),
+        shots=1,
+        target=SQUARE,
+        tag=None,
+        options=options,
+        calibration_set_id=calibration_of(list(circuits), options),
     )
     return submission.options.calibration_set_id, manifest.calibration_set_id
 

@@ -3,15 +3,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import pickle
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given, seed
 from hypothesis import strategies as st
+from tests.obvious_histograms import decoded, fields_of, written
 
 from qawait.errors import ProtocolError, ResponseTooLarge
 from qawait.histograms import Histogram, decode_histogram, encode_histogram
-from qawait.packing import pack, tally, unpack
+from qawait.packing import bytes_for, pack, tally, unpack
 
 
 def histogram_of(counts: dict[str, int], n_bits: int) -> Histogram:
@@ -222,13 +224,54 @@ def test_memory_is_refused_before_it_is_taken():
         decode_histogram("qh2", 2**20, payload_of(body))
 
 
-def test_the_widest_outcome_is_written_and_read_back():
-    histogram = histogram_of({"1" + "01" * (2**19 - 1) + "0": 5}, 2**20)
-    encoding, payload = encode_histogram(histogram)
-    assert decode_histogram(encoding, 2**20, payload) == histogram
+def test_the_widest_outcomes_are_written_and_read_back():
+    """The carry from the second to the third runs through half of the bits."""
+    numbers = [
+        5,
+        2 ** (2**19) - 1,
+        2 ** (2**19),
+        int("10" * 2**19, 2),
+        2 ** (2**20) - 1,
+    ]
+    counts = [(number, 1 + n) for n, number in enumerate(numbers)]
+    payload = base64.b64encode(written(fields_of(2**20, counts))).decode()
+    histogram = decode_histogram("qh2", 2**20, payload)
+    rows = [int.from_bytes(row.tobytes(), "big") for row in histogram.outcomes]
+    assert rows == numbers
+    assert histogram.counts.tolist() == [1, 2, 3, 4, 5]
+    assert encode_histogram(histogram) == ("qh2", payload)
 
 
-HISTOGRAMS = st.sampled_from([1, 2, 7, 8, 9, 63, 64, 65, 130, 255, 256, 300]).flatmap(
+def test_a_wide_outcome_that_comes_twice_is_named_by_its_place():
+    """As a number it would have more digits than Python is willing to write."""
+    gaps = [2**20_000, 0]
+    fields = fields_of(20_001, [(1, 1), (2, 1)])._replace(gaps=gaps)
+    payload = base64.b64encode(written(fields)).decode()
+    with pytest.raises(ProtocolError, match="outcome 0 appears twice"):
+        decode_histogram("qh2", 20_001, payload)
+
+
+@pytest.mark.parametrize(
+    ("n_bits", "spread"), [(40, 2**40), (64, 2**64), (18, 2**18), (100, 2**100)]
+)
+def test_large_histograms_are_read_and_written_alike(n_bits: int, spread: int):
+    """They take many blocks, and gaps of several lengths in each of them."""
+    rng = random.Random(9)
+    outcomes = sorted({rng.randrange(spread) for _ in range(150_000)})
+    counts = [(n, rng.choice([1, 1, 1, 2, 200, 2**20])) for n in outcomes]
+    payload = base64.b64encode(written(fields_of(n_bits, counts))).decode()
+    histogram = decode_histogram("qh1", n_bits, payload)
+    assert decoded("qh1", n_bits, payload) == counts
+    assert histogram.counts.tolist() == [count for _, count in counts]
+    size = bytes_for(n_bits)
+    packed = b"".join(outcome.to_bytes(size, "big") for outcome in outcomes)
+    assert histogram.packed().tobytes() == packed
+    assert encode_histogram(histogram) == ("qh1", payload)
+
+
+WIDTHS = [1, 2, 7, 8, 9, 63, 64, 65, 127, 130, 255, 256, 300, 1000]
+
+HISTOGRAMS = st.sampled_from(WIDTHS).flatmap(
     lambda n: st.tuples(
         st.just(n),
         st.dictionaries(
@@ -249,6 +292,9 @@ def test_what_is_written_is_read_back(sample):
     again = decode_histogram(encoding, n_bits, payload)
     assert again == histogram
     assert counts_of(again) == {key: counts[key] for key in sorted(counts)}
+    ascending = sorted((int(key, 2), count) for key, count in counts.items())
+    assert decoded(encoding, n_bits, payload) == ascending
+    assert base64.b64decode(payload) == written(fields_of(n_bits, ascending))
 
 
 @seed(4)

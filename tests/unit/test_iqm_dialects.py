@@ -493,6 +493,24 @@ def test_an_angle_between_two_turns_takes_the_nearest() -> None:
     assert turns(1) == 1 / math.tau
 
 
+def test_an_angle_that_the_nearest_misses_is_missed_by_its_neighbours() -> None:
+    """So no turn that would do is overlooked; powers of two are the delicate ones."""
+    random = Random(11)
+    powers = [math.ldexp(1.0, n) for n in range(-1074, 1024)]
+    for angle in [*powers, *(random.uniform(-7, 7) for _ in range(20_000))]:
+        nearest = angle / math.tau
+        if radians(nearest) != angle:
+            for towards in (-math.inf, math.inf):
+                assert radians(math.nextafter(nearest, towards)) != angle
+
+
+def test_what_is_no_number_is_left_as_it_is_under_the_new_name() -> None:
+    """Whoever checks a circuit names it; here nothing may break."""
+    args = {"phase": "x", "key": "k", "angle": None}
+    found = Instruction("prx", ("QB1",), args).args_in_turns()
+    assert found == {"phase_t": "x", "key": "k", "angle_t": None}
+
+
 # --- which dialect --------------------------------------------------------------------
 
 

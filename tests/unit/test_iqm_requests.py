@@ -7,11 +7,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from hypothesis import given, seed
+from hypothesis import strategies as st
 from tests.conformance.judges import native
 
 from qawait.iqm.circuit import Circuit, Instruction
-from qawait.iqm.dialects import SERVER, STATION_30, V1, V2, V2_24
+from qawait.iqm.dialects import SERVER, STATION, STATION_30, V1, V2, V2_24
 from qawait.iqm.options import DynamicalDecoupling, Options
 from qawait.iqm.serving import read_request
 from qawait.model import Submission, Target
@@ -133,3 +136,82 @@ def test_a_strategy_of_decoupling_is_the_one_of_the_vendors_client() -> None:
     )
     assert call.body is not None
     assert rounded(json.loads(call.body)) == rounded(recorded)
+
+
+# --- the bytes ------------------------------------------------------------------------
+
+NAMES = st.text(min_size=1, max_size=4)
+NUMBERS = st.floats(-7, 7)
+PLAIN = st.builds(
+    Instruction,
+    st.just("prx"),
+    st.tuples(NAMES),
+    st.fixed_dictionaries({"angle": NUMBERS, "phase": NUMBERS}),
+    st.none() | NAMES,
+) | st.builds(
+    Instruction,
+    NAMES,
+    st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+    st.dictionaries(NAMES, NUMBERS | NAMES | st.none(), max_size=2),
+    st.none() | NAMES,
+)
+METADATA = st.none() | st.dictionaries(NAMES, st.none() | NAMES, max_size=2)
+CIRCUITS = st.lists(
+    st.builds(Circuit, NAMES, st.lists(PLAIN, max_size=3).map(tuple), METADATA),
+    max_size=3,
+)
+
+
+def plain(
+    circuits: list[Circuit], locus: str, *, turned: bool, absent: bool
+) -> list[dict[str, Any]]:
+    """The circuits as dictionaries, field by field."""
+
+    def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+        return {k: v for k, v in fields.items() if not (k == name and v is None)}
+
+    def operation(i: Instruction) -> dict[str, Any]:
+        fields = {
+            "name": i.name,
+            locus: i.locus,
+            "args": i.args_in_turns() if turned else i.args,
+            "implementation": i.implementation,
+        }
+        return without(fields, "implementation") if absent else fields
+
+    found: list[dict[str, Any]] = []
+    for c in circuits:
+        fields = {
+            "name": c.name,
+            "instructions": [operation(i) for i in c.instructions],
+            "metadata": c.metadata,
+        }
+        found.append(without(fields, "metadata") if absent else fields)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dialect", "how"),
+    [
+        (STATION_30, {"locus": "qubits", "turned": True, "absent": True}),
+        (STATION, {"locus": "locus", "turned": False, "absent": True}),
+        (SERVER, {"locus": "locus", "turned": False, "absent": False}),
+    ],
+    ids=["turns", "radians", "in full"],
+)
+@seed(61)
+@given(circuits=CIRCUITS)
+def test_circuits_are_byte_for_byte_what_a_plain_encoder_writes(
+    dialect: Dialect, how: dict[str, Any], circuits: list[Circuit]
+) -> None:
+    body = dialect.open_job(
+        Submission(
+            circuits=tuple(circuits),
+            shots=3,
+            target=Target(name="square20", qubits=20),
+        )
+    ).body
+    assert body is not None
+    assert body.startswith(
+        b'{"circuits":' + msgspec.json.encode(plain(circuits, **how)) + b","
+    )

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from qawait.errors import ProtocolError, ResponseTruncated
-from qawait.measurements import (
-    as_measurements,
-    decode_measurements,
-    encode_measurements,
-)
+from qawait.measurement_decoder import decode_measurements
+from qawait.measurement_encoder import encode_measurements
+from qawait.measurements import as_measurements
 
 
 def test_rows_are_shots_and_columns_are_positions_in_the_locus():
@@ -71,9 +69,9 @@ def test_no_rows_and_no_columns_are_shapes(body, shape):
         (b'[{"m": [[true]]}]', "got `bool`"),
         (b'[{"m": [["1"]]}]', "got `str`"),
         (b'[{"m": [[null]]}]', "got `null`"),
-        (b'[{"m": [0, 1]}]', "Expected `array`"),
+        (b'[{"m": [0, 1]}]', "expected a row, got `number` .byte 8"),
         (b'[{"m": [[[0]]]}]', "got `array`"),
-        (b'{"m": [[0]]}', "Expected `array`"),
+        (b'{"m": [[0]]}', "expected a list of circuits, got `object`"),
         (b'[{"m": [[NaN]]}]', "malformed"),
         (b'[{"m": [[0]], "k": [[0], [1]]}]', "different numbers of shots"),
     ],
@@ -146,12 +144,18 @@ def test_python_lists_follow_the_same_rules():
         as_measurements([{"m": [["0"]]}])
 
 
-def test_arrays_are_taken_without_a_copy_and_without_locking_the_original():
-    rows = np.array([[0, 1]], np.uint8)
+@pytest.mark.parametrize("level", [1, 2])
+def test_arrays_are_taken_without_locking_the_original(level: int):
+    rows = np.array([[0, level]], np.uint8)
     [circuit] = as_measurements([{"m": rows}])
-    assert np.shares_memory(circuit["m"], rows)
+    assert circuit["m"].tolist() == [[0, level]]
     assert not circuit["m"].flags.writeable
     assert rows.flags.writeable
+
+
+def test_what_is_packed_already_is_taken_as_it_is():
+    [packed] = as_measurements([{"m": [[0, 1]]}])
+    assert as_measurements([packed])[0] is packed
 
 
 @pytest.mark.parametrize(

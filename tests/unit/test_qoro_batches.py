@@ -253,7 +253,7 @@ def written(some: list[Circuit], shots: list[int], *, last: bool) -> bytes:
 
 
 def _gzip(text: str) -> bytes:
-    return gzip.compress(text.encode(), 9, mtime=0)
+    return gzip.compress(text.encode(), 6, mtime=0)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from random import Random
+from threading import get_ident
 
 import pytest
+from msgspec.structs import replace
 from tests.fault_server import (
     Answerer,
     Cut,
@@ -26,7 +28,7 @@ from qawait._service import Opened, Service, delivery_of
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.dialects import SERVER
-from qawait.model import Delivery, Dialect, Submission, Target
+from qawait.model import Call, Delivery, Dialect, Submission, Target
 from qawait.qoro.circuit import Circuit as QasmCircuit
 from qawait.qoro.dialect import DIALECT as QORO
 
@@ -154,6 +156,34 @@ async def test_a_refused_submission_is_sent_once_and_tells_the_services_reason(
         assert journal.entries["s-1"].delivery is R
         if status >= 400:
             assert "at most 1000 shots" in str(caught.value)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("dialect", [SERVER, QORO], ids=["one request", "two phases"])
+async def test_a_large_batch_is_written_beside_the_event_loop(
+    dialect: Dialect, apart: bool
+):
+    threads: set[int] = set()
+
+    def uploads(job_id: str, submission: Submission) -> Iterator[Call]:
+        for call in dialect.uploads(job_id, submission):
+            threads.add(get_ident())
+            yield call
+
+    def open_job(submission: Submission) -> Call:
+        threads.add(get_ident())
+        return dialect.open_job(submission)
+
+    noted = replace(dialect, open_job=open_job, uploads=uploads)
+    batch = NATIVE if dialect is SERVER else QASM
+    async with serving(accepting, noted) as (service, _server, _):
+        opened = await service.submit(batch, "s", apart=apart)
+    assert opened.job_id == ID
+    assert (get_ident() not in threads) is apart
+
+
+def accepting(request: Request, number: int) -> bytes:
+    return reply(200, json.dumps({"id": ID, "job_id": ID}))
 
 
 async def test_a_submission_refused_for_being_too_many_is_sent_again():

@@ -335,11 +335,11 @@ def test_what_was_compiled_for_the_calibration_set_is_not_checked_again() -> Non
     here = msgspec.structs.replace(circuit, calibration_set_id="set-3")
     there = msgspec.structs.replace(circuit, calibration_set_id="set-2")
     mapped = iqm.Options(qubit_mapping={"A": "A", "D": "D"})
-    assert is_unchecked([circuit], iqm.Options())
-    assert not is_unchecked([here], iqm.Options())
-    assert is_unchecked([here, circuit], iqm.Options())
-    assert is_unchecked([here], mapped)
-    assert is_unchecked([here], iqm.Options(calibration_set_id="set-2"))
+    assert is_unchecked([circuit], iqm.Options(), None)
+    assert not is_unchecked([here], iqm.Options(), "set-3")
+    assert is_unchecked([here, circuit], iqm.Options(), "set-3")
+    assert is_unchecked([here], mapped, "set-3")
+    assert is_unchecked([here], iqm.Options(), "set-2")
     check_native([here], ARCHITECTURE, iqm.Options())
     for prepared, options in (
         (here, mapped),

@@ -1,6 +1,7 @@
 """Circuits on their way to a service: read, checked, compiled, bound.
 
-Qiskit is imported when a circuit needs it and not before; native circuits never do.
+Qiskit is imported when a circuit needs it and not before; native circuits never do, nor
+does plain OpenQASM 2 for Qoro.
 """
 
 from __future__ import annotations
@@ -55,7 +56,12 @@ def prepare(
         ConfigurationError: Several cannot, each named on a line of its own.
         MissingExtra: Qiskit is needed and not installed.
     """
-    sources = read(circuits, measure_all=measure_all, allow_parameters=True)
+    sources = read(
+        circuits,
+        measure_all=measure_all,
+        allow_parameters=True,
+        outlined=architecture is None,
+    )
     if architecture is None:
         return to_qasm2(sources, target_name=target_name, qubits=qubits)
     return compile_native(
@@ -81,5 +87,10 @@ def as_is(
         CircuitError: One circuit cannot be sent as it is.
         ConfigurationError: Several cannot, each named on a line of its own.
     """
-    sources = read(circuits, measure_all=measure_all, allow_parameters=True)
+    sources = read(
+        circuits,
+        measure_all=measure_all,
+        allow_parameters=True,
+        outlined=not native,
+    )
     return native_as_is(sources) if native else to_qasm2(sources)

@@ -56,6 +56,9 @@ class Compiled(Struct, frozen=True, kw_only=True):
     template: Template
     values: Mapping[str, float] = {}
     """What was bound so far."""
+    runs_on: str | None = None
+    """The calibration set against which a native circuit is known to be right in its own
+    names, whatever the options; None leaves it to be found out."""
     body: Any = None
 
     def __repr__(self) -> str:
@@ -133,6 +136,7 @@ def compiled(
     layout: Layout,
     *,
     calibration_set_id: str | None = None,
+    runs_on: str | None = None,
 ) -> Compiled:
     """A template under a name, at once in its final form if nothing is free in it."""
     return _settled(
@@ -142,6 +146,7 @@ def compiled(
             parameters=template.parameters,
             calibration_set_id=calibration_set_id,
             template=template,
+            runs_on=runs_on,
         )
     )
 
@@ -161,6 +166,7 @@ def _settled(circuit: Compiled) -> Compiled:
         calibration_set_id=circuit.calibration_set_id,
         template=circuit.template,
         values=circuit.values,
+        runs_on=circuit.runs_on,
         body=body,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -14,7 +15,8 @@ from qawait.circuits.source import Source, is_quantum_circuit
 from qawait.errors import CircuitError, ConfigurationError
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.operations import with_floats
-from qawait.iqm.validation import check
+from qawait.iqm.screening import Screen
+from qawait.iqm.validation import Machine, check
 from qawait.layout import Layout
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def compile_native(
     if seed < 0:
         raise ConfigurationError(f"seed {seed} is negative")
 
+    as_is = _AsIs(architecture)
+
     def prepared(source: Source) -> Compiled:
         circuit = source.circuit
         if is_quantum_circuit(circuit):
@@ -73,7 +77,7 @@ def compile_native(
             return compiled(
                 source.label, template, layout, calibration_set_id=calibration
             )
-        return _taken_as_is(source)
+        return as_is.take(source)
 
     return for_each(sources, prepared)
 
@@ -85,7 +89,7 @@ def native_as_is(sources: Iterable[Source]) -> list[Compiled]:
         CircuitError: A circuit is not native, or no machine could run it.
         ConfigurationError: Several are, each named on a line of its own.
     """
-    return for_each(sources, _taken_as_is)
+    return for_each(sources, _AsIs(None).take)
 
 
 class Formula(Struct, frozen=True):
@@ -119,16 +123,17 @@ class NativeTemplate(Struct, frozen=True, kw_only=True):
 
     def bound(self, label: str, values: Mapping[str, float]) -> Circuit:
         """The circuit with numbers for all parameters, under this name."""
+        if not self.formulas:
+            return Circuit(label, self.instructions, self.metadata)
         instructions = list(self.instructions)
-        if self.formulas:
-            given = {self.symbols[name]: value for name, value in values.items()}
-            numbers = [evaluated(label, e, given) for e in self.expressions]
-            for formula in self.formulas:
-                old = instructions[formula.instruction]
-                number = numbers[formula.expression]
-                instructions[formula.instruction] = Instruction(
-                    old.name, old.locus, {**old.args, formula.argument: number}
-                )
+        given = {self.symbols[name]: value for name, value in values.items()}
+        numbers = [evaluated(label, e, given) for e in self.expressions]
+        for formula in self.formulas:
+            old = instructions[formula.instruction]
+            number = numbers[formula.expression]
+            instructions[formula.instruction] = Instruction(
+                old.name, old.locus, {**old.args, formula.argument: number}
+            )
         return Circuit(label, tuple(instructions), self.metadata)
 
 
@@ -150,24 +155,49 @@ def evaluated(label: str, expression: Any, given: Mapping[Any, float]) -> float:
     return number
 
 
-def _taken_as_is(source: Source) -> Compiled:
-    circuit = source.circuit
-    if isinstance(circuit, Compiled):
-        if isinstance(circuit.template, NativeTemplate):
-            return circuit
-        raise CircuitError(source.origin, "is made for Qoro: give the circuit it is of")
-    if not isinstance(circuit, Circuit):
-        raise CircuitError(
-            source.origin, "is not native: compile=False takes native circuits only"
+class _AsIs:
+    """Takes circuits that are native already, or compiled, as they are.
+
+    Args:
+        architecture: Of the machine they will most likely run on; None leaves it open.
+    """
+
+    def __init__(self, architecture: DynamicQuantumArchitecture | None) -> None:
+        self._architecture = architecture
+        self._anywhere = Screen()
+
+    @cached_property
+    def _here(self) -> Screen:
+        return Screen(self._architecture and Machine.of(self._architecture))
+
+    def take(self, source: Source) -> Compiled:
+        circuit = source.circuit
+        if isinstance(circuit, Compiled):
+            if isinstance(circuit.template, NativeTemplate):
+                return circuit
+            raise CircuitError(
+                source.origin, "is made for Qoro: give the circuit it is of"
+            )
+        if not isinstance(circuit, Circuit):
+            raise CircuitError(
+                source.origin, "is not native: compile=False takes native circuits only"
+            )
+        circuit = replace(circuit, name=source.label)
+        runs_here = self._here.passes(circuit)
+        here = self._architecture and self._architecture.calibration_set_id
+        if not runs_here and not self._anywhere.passes(circuit):
+            # Against any machine: only with the options of a job is it known which names
+            # its qubits have on the machine, and what may happen while a state is in a
+            # resonator.
+            check(circuit, origin=source.origin, move_validation_mode="none")
+            circuit = with_floats(circuit)
+        template = NativeTemplate(
+            instructions=tuple(circuit.instructions), metadata=circuit.metadata
         )
-    # Against any machine: only with the options of a job is it known which names its
-    # qubits have on the machine, and what may happen while a state is in a resonator.
-    circuit = replace(circuit, name=source.label)
-    check(circuit, origin=source.origin, move_validation_mode="none")
-    circuit = with_floats(circuit)
-    template = NativeTemplate(
-        instructions=circuit.instructions, metadata=circuit.metadata
-    )
-    widths = {key: len(locus) for key, locus in circuit.measured().items()}
-    layout = Layout.from_keys(widths) or Layout.of_keys(widths)
-    return compiled(source.label, template, layout)
+        widths = {key: len(locus) for key, locus in circuit.measured().items()}
+        return compiled(
+            source.label,
+            template,
+            Layout.from_keys(widths) or Layout.of_keys(widths),
+            runs_on=here if runs_here else None,
+        )

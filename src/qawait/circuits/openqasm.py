@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from qawait.circuits.batch import for_each, one_line
 from qawait.circuits.compiled import Compiled, compiled
+from qawait.circuits.plain_qasm import LARGEST_REGISTER, Outline
 from qawait.circuits.rules import registers_of
 from qawait.circuits.source import Source, is_quantum_circuit
 from qawait.errors import CircuitError, MissingExtra
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
 
     from qiskit import QuantumCircuit
 
-__all__ = ["LARGEST_REGISTER", "QasmTemplate", "parsed", "to_qasm2", "written"]
-
-LARGEST_REGISTER = 100_000
-"""Bits in one declared register; the parsers would take memory for any number."""
+__all__ = ["QasmTemplate", "parsed", "to_qasm2", "written"]
 
 _DECLARED = re.compile(r"\b(?:[qc]reg\s+\w+|qubit|bit)\s*\[\s*(\d[\d_]*)")
 _QASM2_PLACE = re.compile(r"<input>:(\d+),(\d+): (.*)", re.DOTALL)
@@ -89,13 +87,22 @@ def to_qasm2(
         ConfigurationError: Several cannot, each named on a line of its own.
     """
 
+    def check_width(origin: str, width: int) -> None:
+        if qubits is not None and width > qubits:
+            reason = f"needs {width} qubits, {target_name} has {qubits}"
+            raise CircuitError(origin, reason)
+
     def prepared(source: Source) -> Compiled:
         circuit = source.circuit
+        if isinstance(circuit, Outline):
+            check_width(source.origin, circuit.qubits)
+            template = QasmTemplate(
+                circuit=None, text=source.qasm2 or "", parameters=()
+            )
+            return compiled(source.label, template, circuit.layout)
         if not is_quantum_circuit(circuit):
             return _written_before(source)
-        if qubits is not None and circuit.num_qubits > qubits:
-            reason = f"needs {circuit.num_qubits} qubits, {target_name} has {qubits}"
-            raise CircuitError(source.origin, reason)
+        check_width(source.origin, circuit.num_qubits)
         parameters = tuple(p.name for p in circuit.parameters)
         template = QasmTemplate(
             circuit=circuit.copy() if parameters else None,

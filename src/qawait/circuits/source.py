@@ -42,7 +42,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
     label: str
     circuit: Any
-    """A `qiskit.QuantumCircuit`, `qawait.iqm.Circuit` or `Compiled`."""
+    """A `qiskit.QuantumCircuit`, `qawait.iqm.Circuit`, `Compiled` or `Outline`."""
     origin: str
     """What errors name: the file it came from, else the label."""
     qasm2: str | None = None
@@ -55,6 +55,7 @@ def read(
     label: str | None = None,
     measure_all: bool | None = False,
     allow_parameters: bool = False,
+    outlined: bool = False,
 ) -> list[Source]:
     """Reads one circuit or many, and checks each against the rules.
 
@@ -76,6 +77,8 @@ def read(
             it measure nothing, as for expectation values.
         allow_parameters: Whether free parameters are welcome, because they will be
             bound later.
+        outlined: Whether the text of OpenQASM 2 is what will be sent. Of a plain program
+            only an `Outline` is made then, without Qiskit.
 
     Raises:
         CircuitError: One circuit cannot be used.
@@ -89,7 +92,7 @@ def read(
 
     def read_entry(entry: tuple[int, tuple[str | None, object]]) -> Source:
         index, (name, item) = entry
-        found = _read_one(index, name, item)
+        found = _read_one(index, name, item, outlined=outlined)
         if not found.label:
             raise CircuitError(str(index), "its label is empty")
         if not is_quantum_circuit(found.circuit):
@@ -140,7 +143,7 @@ def _is_native_dict(value: Mapping[object, object]) -> bool:
     return isinstance(value.get("instructions"), list | tuple)
 
 
-def _read_one(index: int, label: str | None, item: object) -> Source:
+def _read_one(index: int, label: str | None, item: object, *, outlined: bool) -> Source:
     unnamed = str(index)
     if isinstance(item, Source):
         name = item.label if label is None else label
@@ -157,11 +160,11 @@ def _read_one(index: int, label: str | None, item: object) -> Source:
         return _read_native(unnamed, label, mapping)
     if isinstance(item, str) and _looks_like_text(item):
         name = unnamed if label is None else label
-        return _read_text(name, name, item)
+        return _read_text(name, name, item, outlined=outlined)
     if isinstance(item, str | os.PathLike):
         path = Path(os.fsdecode(cast("str | os.PathLike[str]", item)))
         name = path.stem if label is None else label
-        return _read_text(name, str(path), _text_of(path))
+        return _read_text(name, str(path), _text_of(path), outlined=outlined)
     if is_quantum_circuit(item):
         own = str(cast("Any", item).name or "")
         named = own and not _AUTOMATIC_NAME.fullmatch(own)
@@ -228,7 +231,7 @@ def _refuse_large(name: str, size: int) -> None:
         raise CircuitError(name, f"is larger than {limit} MB")
 
 
-def _read_text(label: str, origin: str, text: str) -> Source:
+def _read_text(label: str, origin: str, text: str, *, outlined: bool) -> Source:
     if not text.strip():
         raise CircuitError(origin, "is empty")
     _refuse_large(origin, len(text))
@@ -239,7 +242,10 @@ def _read_text(label: str, origin: str, text: str) -> Source:
             "is not OpenQASM: that begins with 'OPENQASM 2.0;' or 'OPENQASM 3.0;'",
         )
     from qawait.circuits import openqasm
+    from qawait.circuits.plain_qasm import outline_of
 
+    if outlined and (outline := outline_of(text)):
+        return Source(label=label, circuit=outline, origin=origin, qasm2=text)
     version = int(header[1][:9])
     circuit = openqasm.parsed(text, version, origin)
     own_text = text if version == 2 else None

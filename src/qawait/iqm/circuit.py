@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping  # noqa: TC003 (fields resolve at run time)
 from functools import lru_cache
+from math import nextafter
 from typing import Any
 
 from msgspec import Struct, field
@@ -13,6 +14,8 @@ __all__ = ["TURNS_OF_ANGLES", "Circuit", "Instruction", "radians", "turns"]
 
 TURNS_OF_ANGLES = {"angle": "angle_t", "phase": "phase_t"}
 """Arguments in radians and their names in full turns, as dialects up to 30 want them."""
+
+_NUMBERS = (int, float)
 
 
 def radians(turns: float) -> float:
@@ -28,14 +31,15 @@ def turns(angle: float) -> float:
     turns stay 0.3. About a third of all angles lie between what full turns can express:
     for them it is the nearest.
     """
-    nearest = angle / math.tau
-    around = (
-        nearest,
-        math.nextafter(nearest, -math.inf),
-        math.nextafter(nearest, math.inf),
-    )
-    exact = [t for t in around if radians(t) == angle]
-    return min(exact, key=lambda t: len(repr(t)), default=nearest)
+    shortest = nearest = angle / math.tau
+    if radians(nearest) != angle:
+        # What is further off can be no better; tests hold the powers of two, at which
+        # floats lie twice as close on one side.
+        return nearest
+    for other in (nextafter(nearest, -math.inf), nextafter(nearest, math.inf)):
+        if radians(other) == angle and len(repr(other)) < len(repr(shortest)):
+            shortest = other
+    return shortest
 
 
 class Instruction(Struct, frozen=True, omit_defaults=False):
@@ -52,14 +56,14 @@ class Instruction(Struct, frozen=True, omit_defaults=False):
 
     def args_in_turns(self) -> dict[str, Any]:
         """The arguments with angles as fractions of a full turn."""
-        return {
-            TURNS_OF_ANGLES.get(name, name): (
-                turns(value)
-                if name in TURNS_OF_ANGLES and isinstance(value, int | float)
-                else value
-            )
-            for name, value in self.args.items()
-        }
+        args: dict[str, Any] = {}
+        for name, value in self.args.items():
+            in_turns = TURNS_OF_ANGLES.get(name)
+            if in_turns is None:
+                args[name] = value
+            else:
+                args[in_turns] = turns(value) if isinstance(value, _NUMBERS) else value
+        return args
 
 
 class Circuit(Struct, frozen=True, omit_defaults=False):

@@ -83,10 +83,11 @@ def whole_job(
     path: str, job_id: str, status: Status, manifest: Manifest
 ) -> Exchange[Result]:
     """Status, measurements and metadata in one answer (V1)."""
-    from qawait.iqm.run_result import RunResult
+    from qawait.iqm.run_decoder import RunDecoder
 
-    [answer] = yield [read(path.format(job_id), result=True)]
-    run_result = RunResult.decode(answer.body)
+    call = read(path.format(job_id), result=True, reader=RunDecoder)
+    [answer] = yield [call]
+    run_result: RunResult = answer.value
     request = run_result.metadata.request
     if not manifest.circuits and request is not None:
         try:
@@ -102,9 +103,10 @@ def measurement_artifact(
 ) -> Exchange[Result]:
     """Measurements and, for a job adopted by id, the submitted request (api/v1)."""
     from qawait.iqm.run_result import Metadata, RunResult
-    from qawait.measurements import decode_measurements
+    from qawait.measurement_decoder import MeasurementDecoder
 
-    calls = [read(f"api/v1/jobs/{job_id}/artifacts/measurements", result=True)]
+    path = f"api/v1/jobs/{job_id}/artifacts/measurements"
+    calls = [read(path, result=True, reader=MeasurementDecoder)]
     if not manifest.circuits:
         calls.append(read(f"api/v1/jobs/{job_id}/payload", result=True))
     measurements, *payload = yield calls
@@ -113,7 +115,7 @@ def measurement_artifact(
         manifest = _completed(manifest, _records(submitted))
     run_result = RunResult(
         status="ready",
-        measurements=decode_measurements(measurements.body),
+        measurements=measurements.value,
         metadata=Metadata(
             calibration_set_id=status.calibration_set_id,
             timestamps={s.raw: s.at.isoformat() for s in status.steps if s.at},
@@ -159,11 +161,11 @@ def job_in_parts(
         manifest: What is remembered of its submission.
     """
     from qawait.iqm.run_result import Metadata, RunResult
-    from qawait.measurements import decode_measurements
+    from qawait.measurement_decoder import MeasurementDecoder
 
     job = path.format(job_id)
     calls = [
-        read(f"{job}/measurements", result=True),
+        read(f"{job}/measurements", result=True, reader=MeasurementDecoder),
         read(f"{job}/timeline", optional=True),
         read(f"{job}/calibration_set_id", optional=True),
         read(f"{job}/request_parameters", optional=True),
@@ -179,7 +181,7 @@ def job_in_parts(
         manifest = _completed(manifest, _records(payload))
     run_result = RunResult(
         status="ready",
-        measurements=decode_measurements(measurements.body),
+        measurements=measurements.value,
         metadata=Metadata(
             calibration_set_id=_told(_read_calibration_set_id, calibration),
             parameters=asked,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
 
 from qawait.iqm.architecture import (
@@ -91,7 +91,8 @@ class CircuitInTurns(Struct, frozen=True):
 class ShortRequest(Struct, frozen=True, kw_only=True):
     """A run request up to iqm-client 32: what is not set is left out."""
 
-    circuits: tuple[CircuitInTurns, ...] | tuple[CircuitOnLoci, ...]
+    circuits: tuple[Raw, ...]
+    """Each a `CircuitInTurns`, or for iqm-client 31 and 32 a `CircuitOnLoci`."""
     custom_settings: dict[str, Any] | UnsetType = UNSET
     calibration_set_id: str | UnsetType = UNSET
     qubit_mapping: tuple[Mapped, ...] | UnsetType = UNSET
@@ -106,20 +107,20 @@ class ShortRequest(Struct, frozen=True, kw_only=True):
 
 
 class InstructionOnLocus(Struct, frozen=True):
-    """An instruction from iqm-client 31 on: `locus`, angles in radians."""
+    """An instruction of iqm-client 31 and 32: `locus`, angles in radians."""
 
     name: str
     locus: tuple[str, ...]
     args: dict[str, Any]
-    implementation: str | UnsetType | None = None
+    implementation: str | UnsetType = UNSET
 
 
 class CircuitOnLoci(Struct, frozen=True):
-    """A circuit from iqm-client 31 on."""
+    """A circuit of iqm-client 31 and 32."""
 
     name: str
     instructions: tuple[InstructionOnLocus, ...]
-    metadata: Any = None
+    metadata: Any = UNSET
 
 
 class FullRequest(Struct, frozen=True, kw_only=True):
@@ -128,7 +129,8 @@ class FullRequest(Struct, frozen=True, kw_only=True):
     The two options about MOVE appear under their old and their new name.
     """
 
-    circuits: tuple[CircuitOnLoci, ...]
+    circuits: tuple[Raw, ...]
+    """Each a `qawait.iqm.Circuit`: it has the fields of this generation, in its order."""
     custom_settings: dict[str, Any] | UnsetType = UNSET
     calibration_set_id: str | None
     qubit_mapping: tuple[Mapped, ...] | None

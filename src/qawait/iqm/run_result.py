@@ -2,7 +2,7 @@
 
 Every attribute of that client's class exists with its meaning. What pydantic gave as
 `model_fields` is `msgspec.structs.fields(RunResult)` here. JSON and its schema need one
-hook each, because msgspec does not know arrays:
+hook each, because msgspec does not know arrays and `Shots`:
 
 ```python
 msgspec.json.encode(run_result, enc_hook=enc_hook)
@@ -18,15 +18,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from qawait.errors import ProtocolError
-from qawait.measurements import (
-    Levels,
-    as_measurements,
-    decode_measurements,
-)
-from qawait.wire import decode
+from qawait.measurements import as_measurements
+from qawait.shots import Shots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Metadata", "RunResult", "enc_hook", "schema_hook"]
 
 _READY = "ready"
-_NOTHING = Raw(b"null")
+_PIECE = 1 << 20
+"""Bytes that are read at once, so that the text is never there twice."""
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
@@ -78,8 +75,10 @@ class Metadata(Struct, frozen=True, kw_only=True):
         return None if source is None else source.get(name)
 
 
-class RunResult(Struct, frozen=True, kw_only=True, eq=False):
+class RunResult(Struct, frozen=True, kw_only=True):
     """The state of a run and, when it is ready, its measurements.
+
+    Two are equal if they say the same; arrays are compared by value.
 
     Raises:
         ProtocolError: There are measurements although the status is not `ready`, or
@@ -88,10 +87,11 @@ class RunResult(Struct, frozen=True, kw_only=True, eq=False):
 
     status: str
     """The service's own word; words that this version does not know are kept."""
-    measurements: list[dict[str, Levels]] | None = None
+    measurements: list[Shots] | None = None
     """`measurements[circuit][key][shot][position in the locus]`: a non-negative integer,
-    0 or 1 for a qubit, larger for a higher level. Read-only arrays (shots, locus); None
-    unless the status is `ready`. Nested lists are accepted and become arrays."""
+    0 or 1 for a qubit, larger for a higher level; None unless the status is `ready`. A
+    circuit is kept packed and reads like the dictionary of its keys and read-only
+    arrays (shots, locus). Such dictionaries, of arrays or nested lists, are accepted."""
     message: str | None = None
     """Why it failed, or another remark of the service."""
     metadata: Metadata
@@ -118,19 +118,13 @@ class RunResult(Struct, frozen=True, kw_only=True, eq=False):
         Raises:
             ProtocolError: It does not follow the wire model.
         """
-        wire = decode(_DECODER, body, "run")
-        measurements = (
-            None
-            if wire.measurements == _NOTHING
-            else decode_measurements(wire.measurements)
-        )
-        return cls(
-            status=wire.status,
-            measurements=measurements,
-            message=wire.message,
-            metadata=wire.metadata,
-            warnings=wire.warnings,
-        )
+        # It is made of this module's own classes.
+        from qawait.iqm.run_decoder import RunDecoder
+
+        decoder, text = RunDecoder(), memoryview(body)
+        for at in range(0, len(text), _PIECE):
+            decoder.feed(text[at : at + _PIECE])
+        return decoder.close()
 
     @classmethod
     def from_dict(cls, inp: Mapping[str, Any]) -> RunResult:
@@ -149,57 +143,20 @@ class RunResult(Struct, frozen=True, kw_only=True, eq=False):
         """A dictionary of plain values, arrays as nested lists; see `from_dict`."""
         return msgspec.to_builtins(self, enc_hook=enc_hook)
 
-    def __eq__(self, other: object) -> bool:
-        """Whether both say the same; arrays are compared by value."""
-        if not isinstance(other, RunResult):
-            return NotImplemented
-        return (
-            self.status == other.status
-            and self.message == other.message
-            and self.metadata == other.metadata
-            and self.warnings == other.warnings
-            and _same(self.measurements, other.measurements)
-        )
-
-    def __ne__(self, other: object) -> bool:
-        # A Struct brings its own, which would compare identities.
-        return not self == other
-
-
-class _Wire(Struct, frozen=True, kw_only=True):
-    """The JSON object, its measurements not looked at yet."""
-
-    status: str
-    measurements: Raw = _NOTHING
-    message: str | None = None
-    metadata: Metadata
-    warnings: list[str] | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Wire)
-
-
-def _same(
-    one: list[dict[str, Levels]] | None, other: list[dict[str, Levels]] | None
-) -> bool:
-    if one is None or other is None:
-        return one is other
-    return len(one) == len(other) and all(
-        a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
-        for a, b in zip(one, other, strict=True)
-    )
-
 
 def enc_hook(value: Any) -> Any:
     """Arrays as nested lists and numpy's numbers as plain ones, for msgspec."""
     if isinstance(value, np.ndarray | np.generic):
         return cast("Any", value).tolist()
+    if isinstance(value, Shots):
+        return {key: levels.tolist() for key, levels in value.items()}
     raise TypeError(f"cannot be encoded: {type(value).__name__}")
 
 
 def schema_hook(kind: type) -> dict[str, Any]:
-    """The JSON Schema of one key's array: rows of non-negative integers."""
-    if kind is np.ndarray:
-        level = {"type": "integer", "minimum": 0}
-        return {"type": "array", "items": {"type": "array", "items": level}}
+    """The JSON Schema of one circuit: rows of non-negative integers by key."""
+    if kind is Shots:
+        row = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+        rows = {"type": "array", "items": row}
+        return {"type": "object", "additionalProperties": rows}
     raise TypeError(f"no schema for {kind.__name__}")

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
+from msgspec.json import encode
 
 from qawait.errors import ConfigurationError, ProtocolError
 from qawait.iqm import messages
@@ -14,7 +15,7 @@ from qawait.iqm.options import Options
 from qawait.wire import checked_id, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qawait.iqm.circuit import Circuit
     from qawait.model import Answer, Call, Submission
@@ -60,17 +61,17 @@ def _optional(value: _T | None) -> _T | msgspec.UnsetType:
 
 def write_in_turns(submission: Submission) -> bytes:
     """The run request as clients up to iqm-client 30 write it."""
-    return _short(submission, tuple(_in_turns(c) for c in submission.circuits))
+    return _short(submission, _in_turns)
 
 
 def write_in_radians(submission: Submission) -> bytes:
     """The run request as iqm-client 31 and 32 write it."""
-    return _short(submission, tuple(_in_radians(c) for c in submission.circuits))
+    return _short(submission, _in_radians)
 
 
 def _short(
     submission: Submission,
-    circuits: tuple[messages.CircuitInTurns, ...] | tuple[messages.CircuitOnLoci, ...],
+    form: Callable[[Circuit], messages.CircuitInTurns | messages.CircuitOnLoci],
 ) -> bytes:
     o = options_of(submission)
     if o.use_timeslot:
@@ -80,9 +81,11 @@ def _short(
     strategy = _dd_strategy(o)
     if strategy is not None and strategy["target_qubits"] is None:
         del strategy["target_qubits"]
-    return msgspec.json.encode(
+    return encode(
         messages.ShortRequest(
-            circuits=circuits,
+            # One by one: what a circuit is taken apart into is soon gone, and other
+            # threads get their turn in between.
+            circuits=tuple([Raw(encode(form(c))) for c in submission.circuits]),
             custom_settings=_optional(o.custom_settings),
             calibration_set_id=_optional(o.calibration_set_id),
             qubit_mapping=_optional(_mapping(o)),
@@ -103,10 +106,15 @@ def _in_turns(circuit: Circuit) -> messages.CircuitInTurns:
     return messages.CircuitInTurns(
         circuit.name,
         tuple(
-            messages.InstructionInTurns(
-                i.name, i.locus, i.args_in_turns(), _optional(i.implementation)
-            )
-            for i in circuit.instructions
+            [
+                messages.InstructionInTurns(
+                    i.name,
+                    i.locus,
+                    i.args_in_turns(),
+                    UNSET if i.implementation is None else i.implementation,
+                )
+                for i in circuit.instructions
+            ]
         ),
         _optional(circuit.metadata),
     )
@@ -116,10 +124,15 @@ def _in_radians(circuit: Circuit) -> messages.CircuitOnLoci:
     return messages.CircuitOnLoci(
         circuit.name,
         tuple(
-            messages.InstructionOnLocus(
-                i.name, i.locus, i.args, _optional(i.implementation)
-            )
-            for i in circuit.instructions
+            [
+                messages.InstructionOnLocus(
+                    i.name,
+                    i.locus,
+                    i.args,
+                    UNSET if i.implementation is None else i.implementation,
+                )
+                for i in circuit.instructions
+            ]
         ),
         _optional(circuit.metadata),
     )
@@ -134,9 +147,9 @@ def write_in_full(submission: Submission) -> bytes:
         raise ConfigurationError(
             "max_circuit_duration_over_t2 must be finite; 0.0 switches the check off"
         )
-    return msgspec.json.encode(
+    return encode(
         messages.FullRequest(
-            circuits=tuple(_in_full(c) for c in submission.circuits),
+            circuits=tuple([Raw(encode(c)) for c in submission.circuits]),
             custom_settings=_optional(o.custom_settings),
             calibration_set_id=o.calibration_set_id,
             qubit_mapping=_mapping(o),
@@ -151,17 +164,6 @@ def write_in_full(submission: Submission) -> bytes:
             move_validation_mode=o.move_validation_mode,
             move_gate_frame_tracking_mode=o.move_gate_frame_tracking_mode,
         )
-    )
-
-
-def _in_full(circuit: Circuit) -> messages.CircuitOnLoci:
-    return messages.CircuitOnLoci(
-        circuit.name,
-        tuple(
-            messages.InstructionOnLocus(i.name, i.locus, i.args, i.implementation)
-            for i in circuit.instructions
-        ),
-        circuit.metadata,
     )
 
 
@@ -186,7 +188,7 @@ def read_error(answer: Answer) -> str | None:
     if isinstance(body.detail, str):
         return body.detail
     if body.detail is not None:
-        return msgspec.json.encode(body.detail).decode()
+        return encode(body.detail).decode()
     if body.errors:
         first = body.errors[0]
         if isinstance(first, dict) and isinstance(first.get("message"), str):  # pyright: ignore[reportUnknownMemberType]

@@ -139,10 +139,10 @@ def check(
     for number, instruction in enumerate(circuit.instructions):
         reason = fault_of(instruction)
         if reason is None:
-            locus, reason = _mapped(instruction, qubit_mapping)
+            locus, reason = mapped(instruction, qubit_mapping)
             reason = (
                 reason
-                or (machine and _fault_of_place(instruction, locus, machine))
+                or (machine and fault_of_place(instruction, locus, machine))
                 or _fault_of_order(instruction, locus, seen, move_validation_mode)
                 or (machine and _fault_of_feedback(instruction, seen))
             )
@@ -155,7 +155,7 @@ def check(
         raise CircuitError(origin, "measures nothing: add a 'measure' instruction")
 
 
-def _mapped(
+def mapped(
     instruction: Instruction, mapping: Mapping[str, str] | None
 ) -> tuple[tuple[str, ...], str | None]:
     """The physical components; or what the mapping lacks for them."""
@@ -167,7 +167,7 @@ def _mapped(
     return tuple(mapping[name] for name in locus), None
 
 
-def _fault_of_place(
+def fault_of_place(
     instruction: Instruction, locus: tuple[str, ...], machine: Machine
 ) -> str | None:
     """What this machine lacks, or None."""

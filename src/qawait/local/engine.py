@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 
 _WARM_UP = 60.0
 """Seconds for a simulator process to start; it takes one or two."""
+_FEW_SHOTS = 10_000
+"""Results of more are drawn in a thread, so that other requests go on."""
 _REMEMBERED = 10_000
 """Jobs that have ended and are still answered for without reading the store."""
 
@@ -146,7 +148,10 @@ class Engine:
         if job.drawn:
             seed = UUID(job.id).int if job.seed is None else job.seed
             work = Work(await self._store.parts(job.id), job.config, seed, job.target)
-            return KINDS[job.kind].fabricate(work, name)
+            fabricate = KINDS[job.kind].fabricate
+            if job.shots <= _FEW_SHOTS:
+                return fabricate(work, name)
+            return await to_thread.run_sync(fabricate, work, name)
         return await self._store.result(job.id, name)
 
     async def cancel(self, job: Job) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qawait.errors import CircuitError
+from qawait.iqm.screening import Screen
 from qawait.iqm.validation import Machine
 from qawait.iqm.validation import check as check_rules
 
@@ -43,14 +44,16 @@ def check(request: Request, chip: Chip) -> None:
     if asked not in (None, "default", chip.calibration_set_id):
         raise CircuitError(chip.alias, f"it has no calibration set {asked}")
     machine = Machine.of(chip.architecture)
+    screen = Screen(machine)
     for circuit in request.circuits:
         origin = f"circuit {circuit.name}"
-        check_rules(
-            circuit,
-            origin=origin,
-            machine=machine,
-            move_validation_mode=request.move_validation_mode,
-        )
+        if not screen.passes(circuit):
+            check_rules(
+                circuit,
+                origin=origin,
+                machine=machine,
+                move_validation_mode=request.move_validation_mode,
+            )
         if request.max_circuit_duration_over_t2:
             most = request.max_circuit_duration_over_t2
             _check_duration(circuit, origin, chip, most)

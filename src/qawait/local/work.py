@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from qawait.bit_strings import written_counts
 from qawait.errors import CircuitError
 from qawait.histograms import Histogram
 from qawait.iqm.messages import CountsOfCircuit
@@ -32,7 +33,7 @@ from qawait.local.asked import (
 from qawait.local.native import check
 from qawait.local.native import simulate as simulate_native
 from qawait.local.targets import CHIPS
-from qawait.measurements import encode_measurements
+from qawait.measurement_encoder import encode_measurements
 from qawait.qoro.execution_config import config_of_request
 from qawait.qoro.serving import (
     encode_row,
@@ -147,12 +148,20 @@ def _fabricate_native(work: Work, name: str) -> bytes | None:
     random = np.random.default_rng(work.seed)
     measured = [
         {
-            key: random.integers(0, 2, (request.shots, len(locus)), np.uint8)
+            key: _random_bits(random, request.shots, len(locus))
             for key, locus in circuit.measured().items()
         }
         for circuit in request.circuits
     ]
     return _WRITERS[name](measured)
+
+
+def _random_bits(
+    random: np.random.Generator, shots: int, width: int
+) -> NDArray[np.uint8]:
+    """Shape (shots, width), eight from each random byte."""
+    drawn = np.frombuffer(random.bytes(-(-shots * width // 8)), np.uint8)
+    return np.unpackbits(drawn, count=shots * width).reshape(shots, width)
 
 
 def _identity_native(work: Work) -> bytes:
@@ -168,11 +177,10 @@ def _counts(keyed: dict[str, NDArray[np.uint8]]) -> CountsOfCircuit:
     """Bits of the first key first, in the order of its locus, as IQM counts."""
     if not keyed:
         return CountsOfCircuit([], {})
-    rows = np.ascontiguousarray(np.concatenate(list(keyed.values()), axis=1) + ord("0"))
-    texts, counts = np.unique(rows.view(f"S{rows.shape[1]}"), return_counts=True)
-    return CountsOfCircuit(
-        list(keyed), {t.decode(): int(n) for t, n in zip(texts, counts, strict=True)}
-    )
+    digits = np.concatenate(list(keyed.values()), axis=1)
+    # The first column is leftmost, where a bit string has its highest bit.
+    counted = Histogram.of_bits(digits[:, ::-1])
+    return CountsOfCircuit(list(keyed), written_counts(counted, [counted.n_bits], ""))
 
 
 _WRITERS: Mapping[str, Callable[[Sequence[dict[str, Any]]], bytes]] = {
