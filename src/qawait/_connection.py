@@ -174,6 +174,7 @@ class Connection:
             service.read_error,
             limits=self._limits,
             retry=self._retry,
+            quota=service.quota,
             proxy=self._proxy,
             ca_file=self._ca_file,
             random=self._random,

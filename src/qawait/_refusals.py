@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from qawait.model import Answer
 
-__all__ = ["error_of"]
+__all__ = ["error_of", "retry_after"]
 
 
 def error_of(
@@ -34,7 +34,6 @@ def error_of(
     status = answer.status
     said = read_error(answer)
     message = shown(said) if said is not None else _foreign(answer)
-    retry_after = _retry_after(answer.headers)
     kinds: dict[int, type[ResponseError]] = {
         401: AuthenticationError,
         402: PermissionDenied,
@@ -49,7 +48,12 @@ def error_of(
         message = f"redirected to {_without_query(answer.headers.get('location', ''))}"
     else:
         kind = kinds.get(status, ServiceUnavailable if status >= 500 else ResponseError)
-    return kind(status, message, retry_after=retry_after, recognised=said is not None)
+    return kind(
+        status,
+        message,
+        retry_after=retry_after(answer.headers),
+        recognised=said is not None,
+    )
 
 
 def _without_query(location: str) -> str:
@@ -72,7 +76,7 @@ def _foreign(answer: Answer) -> str:
     return line[:200] if line.isprintable() and line else "no explanation"
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait: a number, or a date measured against the answer's own date."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):

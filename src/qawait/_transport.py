@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
+from functools import partial
 from random import Random
 from socket import gaierror
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,14 @@ from aiohttp.payload import BytesPayload
 from msgspec import Struct
 from yarl import URL
 
-from qawait._address import checked_root
+from qawait._address import checked_root, is_loopback
 from qawait._bearer import Bearer
 from qawait._body import Body, Unreadable
-from qawait._refusals import error_of
+from qawait._quota import POLITE
+from qawait._refusals import error_of, retry_after
 from qawait._schedule import backoff
+from qawait._shared_quota import SharedQuota, name_of, quota_directory
+from qawait._turnstile import Turnstile
 from qawait.errors import (
     ConfigurationError,
     ConnectFailed,
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from qawait._auth import Secret, TokenSource
+    from qawait._quota import Quota
+    from qawait._turnstile import Turn
 
 __all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
 
@@ -163,6 +169,7 @@ class Transport:
         *,
         limits: Limits = Limits(),
         retry: Retry = Retry(),
+        quota: Quota = POLITE,
         proxy: str | None = None,
         ca_file: str | Path | None = None,
         random: Random | None = None,
@@ -179,7 +186,14 @@ class Transport:
         self._ca_file = ca_file
         self._random = random or Random()
         self._user_agent = user_agent
-        self._paused_until = 0.0
+        self.gate = Turnstile(
+            quota,
+            partial(self._shared, quota, token),
+            # a service on this machine has a limit only if it says so
+            enforced=not is_loopback(self.root.host),
+            longest_block=retry.longest_wait,
+        )
+        """Where every request waits for its turn."""
         self._turns = anyio.CapacityLimiter(limits.connections)
 
     async def __aenter__(self) -> Transport:
@@ -196,8 +210,14 @@ class Transport:
 
     async def __aexit__(self, *_: object) -> None:
         with anyio.CancelScope(shield=True):
+            await self.gate.close()
             await self._reads.close()
             await self._writes.close()
+
+    def _shared(self, quota: Quota, token: TokenSource) -> SharedQuota:
+        """What all clients of this account on this machine may spend."""
+        name = partial(name_of, str(self.root.origin()), token.current())
+        return SharedQuota(quota, quota_directory(), name)
 
     def _tls(self) -> ssl.SSLContext | bool:
         if self._ca_file is None:
@@ -272,18 +292,16 @@ class Transport:
             # refused before anything came of it, so also a submission is sent again
             answer, _ = await self._attempt(call, before_body)
         if answer.status >= 300 and answer.status not in call.tolerated:
-            error = error_of(answer, self._read_error)
-            if isinstance(error, RateLimited):
-                self._hold(error.retry_after)
-            raise error
+            raise error_of(answer, self._read_error)
         return answer
 
     async def _attempt(
         self, call: Call, before_body: Callable[[], None]
     ) -> tuple[Answer, Secret | None]:
         """One request and its answer, whatever it says; and the token that was sent."""
-        async with self._turns:
-            await self._pause()
+        # without a token there is nothing to wait for, and no account to share
+        await self._bearer.token()
+        async with self.gate.turn(call) as turn, self._turns:
             token = await self._bearer.token()
             body = None
             if call.body is not None:
@@ -291,7 +309,7 @@ class Transport:
                     call.body, before_body, content_type=call.content_type
                 )
             try:
-                return await self._exchange(call, body, token), token
+                return await self._exchange(call, body, token, turn), token
             except (aiohttp.ClientError, OSError) as error:
                 if body is not None and body.refusal is not None:
                     failure = body.refusal
@@ -301,19 +319,8 @@ class Transport:
             # neither cause nor context: aiohttp's errors show the Authorization header
             raise failure
 
-    async def _pause(self) -> None:
-        """Wait out what the service asked every caller of this account to wait."""
-        wait = self._paused_until - anyio.current_time()
-        if wait > 0:
-            await anyio.sleep(wait)
-
-    def _hold(self, retry_after: float | None) -> None:
-        wait = 5.0 if retry_after is None else retry_after
-        if wait <= self._retry.longest_wait:
-            self._paused_until = max(self._paused_until, anyio.current_time() + wait)
-
     async def _exchange(
-        self, call: Call, body: _WatchedBody | None, token: Secret | None
+        self, call: Call, body: _WatchedBody | None, token: Secret | None, turn: Turn
     ) -> Answer:
         url = self._url(call)
         session = self._writes if call.kind == "submit" else self._reads
@@ -338,6 +345,9 @@ class Transport:
                 ),
             ) as response:
                 deadline.deadline = float("inf")
+                turn.heard(response.headers)
+                if response.status == 429:
+                    turn.refused(retry_after(response.headers))
                 return await self._read(response, call)
 
     async def _read(self, response: aiohttp.ClientResponse, call: Call) -> Answer:

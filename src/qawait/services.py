@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from qawait._auth import DotenvKey, Secret, TokenSource, fixed, hidden, one_source
+from qawait._quota import IQM, POLITE
 from qawait.errors import ConfigurationError, NotFound
 from qawait.iqm.detection import candidates, generation
 from qawait.iqm.dialects import DIALECTS, SERVER
@@ -79,6 +80,8 @@ class IQMService:
 
         self.read_error = SERVER.read_error
         """Reads the error shapes of every IQM dialect."""
+        self.quota = IQM
+        """The limit it publishes."""
 
     def __repr__(self) -> str:
         spoken = f", dialect={self.dialect!r}" if self.dialect else ""
@@ -145,6 +148,8 @@ class QoroService:
         self.connections: list[Service] = []
         """The open connections of clients to this service."""
         self.read_error = QORO.read_error
+        self.quota = POLITE
+        """What is kept to, since it publishes no limit."""
 
     def __repr__(self) -> str:
         return f"QoroService({self.url!r})"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import anyio
 import pytest
 from tests.fault_server import Cut, FaultServer, Hang, Request, Reset, answering, reply
 
@@ -421,6 +423,59 @@ async def test_a_rate_limit_holds_back_everything_of_this_service():
             await t.send(GET)
         await t.send(GET)
     assert times[1] - times[0] >= 0.99
+
+
+async def test_a_limit_that_is_told_is_kept_by_all_clients_of_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In no second more requests than it allows, though two clients want many more."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    times: list[float] = []
+
+    def say(request: Request, number: int) -> bytes:
+        times.append(asyncio.get_running_loop().time())
+        told = {"RateLimit_Limit": "20", "RateLimit_Policy": "20;w=1"}
+        return reply(**told)
+
+    async with (
+        answering(say) as server,
+        transport(server) as one,
+        transport(server) as other,
+    ):
+        for t in (one, other):
+            await t.send(GET)
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon((one, other)[number % 2].send, GET)
+    assert len(times) == 52
+    assert all(late - early > 1 for early, late in zip(times, times[20:], strict=False))
+    (file,) = (tmp_path / "qawait" / "quota").iterdir()
+    assert CANARY not in file.name
+
+
+async def test_submissions_that_wait_for_their_turn_do_not_keep_questions_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    told = {"RateLimit_Limit": "20", "RateLimit_Policy": "20;w=2"}
+    limits = Limits(connections=2)
+    async with (
+        answering(lambda r, n: reply(**told)) as server,
+        transport(server, limits=limits) as t,
+    ):
+        await t.send(GET)
+        async with anyio.create_task_group() as group:
+            for _ in range(60):
+                group.start_soon(t.send, POST)
+            with anyio.fail_after(3):
+                for _ in range(3):
+                    await t.send(GET)
+            group.cancel_scope.cancel()
+
+
+async def test_a_limit_holds_from_the_first_request_but_on_this_machine():
+    assert transport("https://example.org").gate.enforced
+    assert not transport("http://127.0.0.1:1").gate.enforced
 
 
 async def test_a_ca_file_that_is_none_is_named(tmp_path: Any):
