@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from subprocess import PIPE
@@ -91,6 +94,9 @@ async def _end(process: Process) -> None:
     with anyio.move_on_after(_END):
         await process.wait()
     if process.returncode is None:
-        process.kill()
+        # Not `process.kill`, which may take the end of the process for itself, and
+        # asyncio then complains that it was told of none.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         await process.wait()
     await process.aclose()
