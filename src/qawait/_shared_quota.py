@@ -8,7 +8,6 @@ cannot be read is begun anew.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import logging
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from qawait._auth import claims_of
 from qawait._limiter import Account
 
 try:
@@ -303,14 +303,11 @@ def name_of(origin: str, token: Secret | None) -> str:
         origin: The service's scheme, host and port.
         token: The account's token; None for a service that wants none.
     """
-    # tokens are handled in the clear here and nothing is raised while they are, so that
-    # no traceback that shows locals shows one
+    # nothing is raised while a token is in the clear, so that no traceback that shows
+    # locals shows one
     account = b"" if token is None else token.reveal().encode("utf-8", "replace")
-    parts = account.split(b".")
-    if len(parts) == 3:
-        with contextlib.suppress(ValueError, *_UNREADABLE):
-            padded = parts[1] + b"=" * (-len(parts[1]) % 4)
-            claims = _CLAIMS.decode(base64.urlsafe_b64decode(padded))
-            account = f"{claims.iss} {claims.sub}".encode()
+    claims = None if token is None else claims_of(token, _CLAIMS)
+    if claims is not None:
+        account = f"{claims.iss} {claims.sub}".encode()
     salt = b"qawait quota " + origin.encode()
     return hashlib.pbkdf2_hmac("sha256", account, salt, _ROUNDS, dklen=16).hex()

@@ -114,9 +114,8 @@ class RowReader:
         self._usual = self._rows
         width = self._width or 0
         if self._wide:
-            levels = np.concatenate(self._levels)
-            smallest = np.min_scalar_type(int(levels.max()))
-            return KeyRows(self._rows, width, None, levels.astype(smallest, copy=False))
+            # Each block has the smallest type for its levels, so the whole has too.
+            return KeyRows(self._rows, width, None, np.concatenate(self._levels))
         nothing = np.empty((bytes_for(width), 0), np.uint8)
         planes = np.concatenate([nothing, *self._planes], axis=1)
         return KeyRows(self._rows, width, planes, None)
