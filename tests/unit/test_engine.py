@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from qawait.local.ledger import Ledger
 from qawait.local.options import ServeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 
 class SlowStore:
@@ -140,7 +141,9 @@ async def _reaches(job: Job, stage: Stage) -> None:
             await anyio.sleep(0.01)
 
 
-async def test_a_job_that_compiles_faster_does_not_overtake_the_one_before_it() -> None:
+@contextlib.asynccontextmanager
+async def _overtaken() -> AsyncIterator[tuple[Engine, SlowToRead, Job, Job]]:
+    """Two jobs, of which the second is compiled while the first is being read."""
     first, second = _job(), _job()
     store = SlowToRead(first)
     options = ServeOptions(service_time=3600.0, workers=2)
@@ -150,25 +153,21 @@ async def test_a_job_that_compiles_faster_does_not_overtake_the_one_before_it() 
         for job in (first, second):
             await engine.submit(job, [b"{}"])
         await _reaches(second, Stage.COMPILED)
+        yield engine, store, first, second
+        group.cancel_scope.cancel()
+
+
+async def test_a_job_that_compiles_faster_does_not_overtake_the_one_before_it() -> None:
+    async with _overtaken() as (engine, store, first, second):
         await anyio.wait_all_tasks_blocked()
         assert (first.stage, second.stage) == (Stage.COMPILING, Stage.COMPILED)
         assert [engine.jobs_ahead(job) for job in (first, second)] == [0, 1]
         store.readable.set()
         await _reaches(first, Stage.RUNNING)
         assert second.stage is Stage.COMPILED
-        group.cancel_scope.cancel()
 
 
 async def test_a_job_that_cannot_run_leaves_the_turn_to_the_next() -> None:
-    first, second = _job(), _job()
-    store = SlowToRead(first)
-    options = ServeOptions(service_time=3600.0, workers=2)
-    engine = Engine(store, Ledger(), options)  # type: ignore[arg-type]
-    async with anyio.create_task_group() as group:
-        await group.start(engine.run)
-        for job in (first, second):
-            await engine.submit(job, [b"{}"])
-        await _reaches(second, Stage.COMPILED)
+    async with _overtaken() as (engine, _, first, second):
         assert await engine.cancel(first)
         await _reaches(second, Stage.RUNNING)
-        group.cancel_scope.cancel()

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.bombs import told_by
 from tests.histogram_bombs import BOMBS
 
 from qawait.histograms import Histogram, decode_histogram, encode_histogram
 from qawait.packing import bytes_for
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, Any]]:
     """What came of all bombs where 48 MB could be had, of which a million takes 16."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.histogram_bombs", "48"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr[-4000:]
-    return json.loads(finished.stdout)
+    return told_by("tests.histogram_bombs", "48", timeout=50)
 
 
 @pytest.mark.parametrize("name", BOMBS)

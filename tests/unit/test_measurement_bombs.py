@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.bombs import told_by
 from tests.measurement_bombs import BOMBS, ROW, ROWS, keyed
 from tests.measurement_documents import grid
 
 from qawait.measurement_decoder import decode_measurements
 
-ROOT = Path(__file__).resolve().parents[2]
 MEGABYTES = 128
 """What a decoder may take beside the body, until it has told that there is no result."""
 SECONDS = 5.0
@@ -28,17 +25,7 @@ needs_limits = pytest.mark.skipif(
 
 def decoded(megabytes: int, *names: str) -> dict[str, Any]:
     """What came of bodies, each in a process of its own."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.measurement_bombs", str(megabytes), *names],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr[-4000:]
-    return json.loads(finished.stdout)
+    return told_by("tests.measurement_bombs", str(megabytes), *names, timeout=200)
 
 
 @pytest.fixture(scope="module")
