@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qawait import errors, iqm, qoro
     from qawait._job import Job, as_completed
-    from qawait._schedule import Pace
+    from qawait._pace import Pace
     from qawait._sync import connect_sync
     from qawait._transport import Limits, Retry
     from qawait.client import Client
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
         JobFailed,
         JobMissing,
         JobTimedOut,
+        JournalCorrupt,
+        JournalError,
+        JournalFull,
+        JournalIdentityMismatch,
+        JournalLocked,
+        JournalTooNew,
         LevelError,
         MissingExtra,
         NoCounts,
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
         NotFound,
         NotMeasured,
         PermissionDenied,
+        PointMismatch,
         ProtocolError,
         RateLimited,
         RedirectRefused,
@@ -98,6 +105,12 @@ __all__ = [
     "JobFailed",
     "JobMissing",
     "JobTimedOut",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFull",
+    "JournalIdentityMismatch",
+    "JournalLocked",
+    "JournalTooNew",
     "Layout",
     "LevelError",
     "Limits",
@@ -110,6 +123,7 @@ __all__ = [
     "NotMeasured",
     "Pace",
     "PermissionDenied",
+    "PointMismatch",
     "ProtocolError",
     "QoroService",
     "RateLimited",
@@ -154,7 +168,7 @@ _WHERE = {
     "Job": ("_job", "Job"),
     "Layout": ("results", "Layout"),
     "Limits": ("_transport", "Limits"),
-    "Pace": ("_schedule", "Pace"),
+    "Pace": ("_pace", "Pace"),
     "QoroService": ("services", "QoroService"),
     "Result": ("results", "Result"),
     "Retry": ("_transport", "Retry"),

@@ -12,11 +12,13 @@ import anyio
 
 from qawait import __version__
 from qawait._address import is_loopback
+from qawait._clock import clock_in_use
 from qawait._embedded import embedded
 from qawait._journal import Journal
+from qawait._pace import Pace
 from qawait._poller import Poller
 from qawait._published import Published
-from qawait._schedule import Pace, Schedule
+from qawait._queue_schedule import QueueSchedule
 from qawait._service import Service
 from qawait._transport import Transport
 from qawait.errors import ClientClosed, ConfigurationError, NotFound
@@ -33,7 +35,7 @@ __all__ = ["SUBMISSIONS", "Connection"]
 
 log = logging.getLogger("qawait")
 
-LOCAL_PACE = Pace(first=0.03, growth=1.6, longest=0.5)
+LOCAL_PACE = Pace(first=0.03, questions_per_job=8.0, max_staleness=0.5)
 """A service on this machine has no quota to spare and answers in milliseconds."""
 
 SUBMISSIONS = 4
@@ -184,10 +186,18 @@ class Connection:
         self.wire, target = await self._found(service)
         pace = self._pace
         if pace is None:
-            local = is_loopback(self.transport.root.host)
+            # a virtual world stands for the services out there
+            here = is_loopback(self.transport.root.host)
+            local = here and clock_in_use() is None
             pace = LOCAL_PACE if local else Pace()
+        schedule = QueueSchedule[str](
+            self._random,
+            questions_per_job=pace.questions_per_job,
+            max_staleness=pace.max_staleness,
+            polls_per_second=pace.polls_per_second,
+        )
         self.poller = Poller(
-            self.wire, Schedule(pace, self._random), workers=self._workers
+            self.wire, schedule, workers=self._workers, clock=self._loop.time
         )
         self.submissions = anyio.CapacityLimiter(SUBMISSIONS)
         self.published = Published(self.wire, target.name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from qawait._clock import utc_now
 from qawait.errors import (
     ClientClosed,
     Error,
@@ -20,7 +20,7 @@ from qawait.errors import (
     ResultGone,
     fresh,
 )
-from qawait.model import Change, End, Manifest, State, Status, Step
+from qawait.model import Change, End, Eta, Manifest, State, Status, Step
 from qawait.wire import shown
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Sequence,
     )
     from contextvars import Context
+    from datetime import datetime
 
     from qawait.results import Result
 
@@ -111,6 +112,7 @@ class Job:
         manifest: Manifest,
         cancel: Callable[[str], Awaitable[None]],
         release: Callable[[], Awaitable[None]] | None = None,
+        forecast: Callable[[str], Eta | None] = lambda job_id: None,
         tag: str | None = None,
     ) -> None:
         self.id = job_id
@@ -130,6 +132,7 @@ class Job:
         """Seconds on the machine, as the service says; None if it does not."""
         self._cancel = cancel
         self._release = release
+        self._forecast = forecast
         self._result: Result | None = None
         self._error: Error | None = None
         self._news = anyio.Event()
@@ -141,6 +144,15 @@ class Job:
     def state(self) -> State:
         """The latest state; `pending compilation` before the first answer."""
         return self.changes[-1].state if self.changes else State.PENDING_COMPILATION
+
+    @property
+    def eta(self) -> Eta | None:
+        """When it is expected to end; None once it has, and while nothing tells.
+
+        Learned from the jobs of this client that have ended: of ten jobs, about one ends
+        before `eta.earliest` and one after `eta.latest`.
+        """
+        return None if self.done() else self._forecast(self.id)
 
     @property
     def target(self) -> str | None:
@@ -272,7 +284,7 @@ class Job:
         """Take in what an answer said; whether the state is another one now."""
         if self.done():
             return False
-        seen_at = datetime.now(UTC) if seen_at is None else seen_at
+        seen_at = utc_now() if seen_at is None else seen_at
         self.raw = status.raw
         self.queue_position = status.queue_position
         if status.run_time is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qawait._clock import utc_now
 from qawait._job import error_of_end
 from qawait.errors import (
     AuthenticationError,
@@ -25,13 +26,14 @@ from qawait.errors import (
     TransportError,
     fresh,
 )
-from qawait.model import End, Manifest, Status, Step
+from qawait.model import End, Eta, Manifest, State, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from qawait._job import Job
-    from qawait._schedule import Schedule
+    from qawait._queue_schedule import QueueSchedule
     from qawait.results import Result
 
 __all__ = ["Poller"]
@@ -51,8 +53,10 @@ _RESULT_ATTEMPTS = 10
 class Source(Protocol):
     """What the poller needs of a service."""
 
-    async def status(self, job_id: str) -> Status:
-        """Ask once how a job stands."""
+    async def question(
+        self, job_id: str, manifest: Manifest
+    ) -> tuple[Status, Result | None]:
+        """Ask once how a job stands; with its result, where one answer brings both."""
         ...
 
     async def result(self, job_id: str, status: Status, manifest: Manifest) -> Result:
@@ -61,6 +65,10 @@ class Source(Protocol):
 
     def steps_of(self, result: Result) -> tuple[Step, ...]:
         """The steps that only the result tells."""
+        ...
+
+    def earliest_question(self) -> float:
+        """When the rate limit next lets a question pass, on the poller's clock."""
         ...
 
 
@@ -82,15 +90,30 @@ class Poller:
     The number of workers is the number of questions under way. An error of a question
     never ends a wait: the job is asked about again, later and later. What ends a wait:
     the job's own end, a token that is refused, a service that does not know the job,
-    and answers that stay unreadable.
+    and answers that stay unreadable. While the service is away, one question at a time
+    finds out when it is back.
     """
 
     def __init__(
-        self, source: Source, schedule: Schedule[str], *, workers: int = 8
+        self,
+        source: Source,
+        schedule: QueueSchedule[str],
+        *,
+        workers: int = 8,
+        clock: Callable[[], float] = anyio.current_time,
     ) -> None:
+        """Follows nothing yet.
+
+        Args:
+            source: The service.
+            schedule: Decides what is asked next, and when.
+            workers: Questions under way at once.
+            clock: The event loop's; `eta` may be asked for outside of its tasks.
+        """
         self._source = source
         self._schedule = schedule
         self._workers = workers
+        self._clock = clock
         self._followed: dict[str, _Followed] = {}
         self._turn = anyio.Lock()
         self._news = anyio.Event()
@@ -99,10 +122,19 @@ class Poller:
 
     def follow(self, job: Job, *, adopted: bool = False) -> None:
         """Ask about a job from now on; an adopted one may be unknown to the service."""
-        now = anyio.current_time()
+        now = self._clock()
         self._followed[job.id] = _Followed(job, now, known=not adopted)
-        self._schedule.add(job.id, now, after=0.0 if adopted else None)
+        self._schedule.add(job.id, now, at_once=adopted)
         self._news.set()
+
+    def eta(self, job_id: str) -> Eta | None:
+        """When a job will end, as far as the jobs before it tell; None if they do not."""
+        now = self._clock()
+        forecast = self._schedule.eta(job_id, now)
+        if forecast is None:
+            return None
+        wall = utc_now()
+        return Eta(*(wall + timedelta(seconds=max(at - now, 0.0)) for at in forecast))
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -133,13 +165,15 @@ class Poller:
 
     async def _next(self) -> _Followed:
         while True:
-            now = anyio.current_time()
-            job_id = self._schedule.due(now)
-            if job_id is not None and job_id in self._followed:
+            # in this order: what could be sent at once must not seem to be in the future
+            earliest = self._source.earliest_question()
+            now = self._clock()
+            job_id = self._schedule.due(now, earliest=earliest)
+            if job_id is not None:
                 return self._followed[job_id]
             if self._news.is_set():
                 self._news = anyio.Event()
-            wakeup = self._schedule.next_wakeup()
+            wakeup = self._schedule.next_wakeup(earliest=earliest)
             wait = None if wakeup is None else max(0.0, wakeup - now)
             with anyio.move_on_after(wait):
                 await self._news.wait()
@@ -147,16 +181,17 @@ class Poller:
     async def _ask(self, followed: _Followed) -> None:
         """One question, from due to put back or settled."""
         try:
-            if followed.ended is None:
-                status = await self._source.status(followed.job.id)
-                self._recovered(followed)
-                changed = self._observe(followed, status)
-                if followed.job.done():
-                    return
-                if followed.ended is None:
-                    self._put_back(followed, changed=changed)
-                    return
-            await self._fetch(followed, followed.ended)
+            if followed.ended is not None:
+                await self._fetch(followed, followed.ended)
+                return
+            job = followed.job
+            status, result = await self._source.question(job.id, job.manifest)
+            self._recovered(followed)
+            self._observe(followed, status)
+            if result is not None:
+                self._complete(followed, status, result)
+            elif followed.ended is not None:
+                await self._fetch(followed, followed.ended)
         except Error as error:
             self._met(followed, error)
         except Exception as error:
@@ -170,24 +205,52 @@ class Poller:
                 ),
             )
 
-    def _observe(self, followed: _Followed, status: Status) -> bool:
+    def _observe(self, followed: _Followed, status: Status) -> None:
+        """Take in how a job stands, and put it back unless it has ended badly."""
+        job = followed.job
+        self._schedule.observed(
+            job.id,
+            self._clock(),
+            ended=status.end is not None,
+            running=status.running,
+            queue_position=status.queue_position,
+            started=self._own_time(followed, status, status.started_at),
+            finished=self._own_time(followed, status, status.finished_at),
+        )
+        self._news.set()
         if status.state is None and status.end is None:
             self._warn_of_word(status.raw)
         if status.end is End.READY:
             # `ready` is shown together with the result, so that neither is early
             followed.ended = status
-            return True
-        changed = followed.job.observe(status)
+            return
+        job.observe(status)
         if status.end is not None:
-            self._settle(followed, error_of_end(status, followed.job.id))
-        return changed
+            self._settle(followed, error_of_end(status, job.id))
+
+    def _own_time(
+        self, followed: _Followed, status: Status, at: datetime | None
+    ) -> float | None:
+        """A time of the service on our clock.
+
+        The two may differ by much, but both knew when the job was submitted.
+        """
+        if at is None or not followed.known or not status.steps:
+            return None
+        taken = status.steps[0]
+        if taken.at is None or taken.state is not State.PENDING_COMPILATION:
+            return None
+        return followed.since + max((at - taken.at).total_seconds(), 0.0)
 
     async def _fetch(self, followed: _Followed, status: Status) -> None:
         job = followed.job
         followed.result_attempts += 1
         result = await self._source.result(job.id, status, job.manifest)
+        self._complete(followed, status, result)
+
+    def _complete(self, followed: _Followed, status: Status, result: Result) -> None:
         steps = status.steps or self._source.steps_of(result)
-        job.observe(replace(status, steps=steps), datetime.now(UTC))
+        followed.job.observe(replace(status, steps=steps), utc_now())
         self._settle(followed, result)
 
     def _met(self, followed: _Followed, error: Error) -> None:
@@ -203,7 +266,7 @@ class Poller:
                 if followed.nonsense >= _NONSENSE:
                     self._settle(followed, _about(error, job_id))
                 else:
-                    self._put_back(followed, failed=True)
+                    self._put_back(followed)
             case ResponseError() | TransportError():
                 stuck = (
                     isinstance(error, ResponseError)
@@ -216,7 +279,7 @@ class Poller:
                     return
                 self._warn_of_trouble(error)
                 after = error.retry_after if isinstance(error, ResponseError) else None
-                self._put_back(followed, failed=True, retry_after=after)
+                self._put_back(followed, retry_after=after)
             case _:
                 self._settle(followed, error)
 
@@ -225,7 +288,7 @@ class Poller:
         job_id = followed.job.id
         if followed.job.changes or followed.ended is not None:
             if followed.misses < _MISSES:
-                self._put_back(followed, failed=True)
+                self._put_back(followed, answered=True)
                 return
             self._settle(
                 followed,
@@ -236,9 +299,9 @@ class Poller:
                 ),
             )
             return
-        waited = anyio.current_time() - followed.since
+        waited = self._clock() - followed.since
         if followed.known and (waited < _GRACE or followed.misses < _MISSES):
-            self._put_back(followed, failed=True)
+            self._put_back(followed, answered=True)
             return
         self._settle(
             followed,
@@ -251,15 +314,15 @@ class Poller:
         self,
         followed: _Followed,
         *,
-        changed: bool = False,
-        failed: bool = False,
+        answered: bool = False,
         retry_after: float | None = None,
     ) -> None:
+        """Ask about a job again later, for a question about it has failed."""
         self._schedule.observed(
             followed.job.id,
-            anyio.current_time(),
-            changed=changed,
-            failed=failed,
+            self._clock(),
+            failed=True,
+            answered=answered,
             retry_after=retry_after,
         )
         self._news.set()
@@ -268,6 +331,7 @@ class Poller:
         self._schedule.discard(followed.job.id)
         self._followed.pop(followed.job.id, None)
         followed.job.settle(outcome)
+        self._news.set()
 
     def _recovered(self, followed: _Followed) -> None:
         followed.nonsense = followed.misses = 0

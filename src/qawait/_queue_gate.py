@@ -53,18 +53,29 @@ class Gate:
         if self._most_under_way > _BACK:
             self._most_under_way = math.inf
 
-    def failed(self, now: float, failures: int, retry_after: float | None) -> float:
-        """Note that no answer came.
+    def failed(
+        self,
+        now: float,
+        failures: int,
+        retry_after: float | None,
+        *,
+        answered: bool = False,
+    ) -> float:
+        """Note that no usable answer came.
 
         Args:
             now: The present.
             failures: How often in a row it did not for this job.
             retry_after: Seconds the service asked to wait, if it did.
+            answered: Whether the service has answered nonetheless.
 
         Returns:
             Seconds until the job may be asked about again.
         """
-        self._failures += 1
+        if answered:
+            self.answered()
+        else:
+            self._failures += 1
         if retry_after is None:
             longest = min(30.0, 0.5 * 2.0 ** min(failures, 16))
             wait = max(longest * self._random.random(), 0.1)

@@ -244,6 +244,7 @@ class QueueSchedule(Generic[K]):
         started: float | None = None,
         finished: float | None = None,
         failed: bool = False,
+        answered: bool = False,
         retry_after: float | None = None,
     ) -> None:
         """Take in the answer to a question.
@@ -258,7 +259,9 @@ class QueueSchedule(Generic[K]):
             started: When it started, on the caller's clock, if the service says.
             finished: When it ended, likewise.
             failed: Whether no usable answer came; nothing else is then looked at but
-                `retry_after`.
+                the two below.
+            answered: Whether the failure is this job's alone: the service itself has
+                answered, and is not away.
             retry_after: Seconds the service asked to wait: no job is asked about
                 before.
         """
@@ -273,7 +276,9 @@ class QueueSchedule(Generic[K]):
             self._answered(place)
         if failed:
             place.failures += 1
-            wait = self._gate.failed(now, place.failures, retry_after)
+            wait = self._gate.failed(
+                now, place.failures, retry_after, answered=answered
+            )
             self._agenda.put(place, now + wait)
             return
         self._gate.answered()

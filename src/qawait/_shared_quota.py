@@ -16,10 +16,12 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from qawait._auth import claims_of
+from qawait._clock import Clock, clock_in_use
 from qawait._limiter import Account
 
 try:
@@ -41,6 +43,7 @@ __all__ = [
     "SharedQuota",
     "name_of",
     "quota_directory",
+    "shared_quota",
 ]
 
 log = logging.getLogger("qawait")
@@ -283,6 +286,22 @@ def quota_directory() -> Path:
     default = os.path.expanduser("~/.local/state")  # noqa: PTH111
     state = given if Path(given).is_absolute() else default
     return Path(state) / "qawait" / "quota"
+
+
+_WORLDS: WeakKeyDictionary[Clock, dict[str, OwnQuota]] = WeakKeyDictionary()
+"""The accounts of virtual worlds, by their clocks."""
+
+
+def shared_quota(quota: Quota, name: Callable[[], str]) -> QuotaStore:
+    """The account of this name, which all clients on this machine share.
+
+    In virtual time, those of the same virtual world: nobody else lives by its clock.
+    """
+    clock = clock_in_use()
+    if clock is None:
+        return SharedQuota(quota, quota_directory(), name)
+    accounts = _WORLDS.setdefault(clock, {})
+    return accounts.setdefault(name(), OwnQuota(Account.of(quota)))
 
 
 class _Claims(msgspec.Struct):

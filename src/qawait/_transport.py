@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import time
 from functools import partial
 from random import Random
 from socket import gaierror
@@ -20,10 +19,11 @@ from yarl import URL
 from qawait._address import checked_root, is_loopback
 from qawait._bearer import Bearer
 from qawait._body import Body, Unreadable
+from qawait._clock import epoch
+from qawait._pace import backoff
 from qawait._quota import POLITE
 from qawait._refusals import error_of, retry_after
-from qawait._schedule import backoff
-from qawait._shared_quota import SharedQuota, name_of, quota_directory
+from qawait._shared_quota import name_of, shared_quota
 from qawait._turnstile import Turnstile
 from qawait.errors import (
     ConfigurationError,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from qawait._auth import Secret, TokenSource
     from qawait._quota import Quota
+    from qawait._shared_quota import QuotaStore
     from qawait._turnstile import Turn
 
 __all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
@@ -93,8 +94,9 @@ class Usage(Struct):
 def retryable(error: Exception, call: Call) -> bool:
     """Whether the same call may be sent again after this error.
 
-    A refusal for being too many (429, or a 503 in the service's own words) and a
-    failure before the first byte may be repeated always, for nothing happened. What may
+    A refusal for being too many (429, or a 503 in the service's own words or with a
+    `Retry-After`) and a failure before the first byte may be repeated always, for
+    nothing happened. What may
     have taken effect is repeated only if the call has the same effect twice. A refused
     certificate, a refused token, what a service does not do (501) and every other clear
     answer are never repeated.
@@ -106,8 +108,12 @@ def retryable(error: Exception, call: Call) -> bool:
             return False
         case TransportError(sent=False):
             return True
-        case ServiceUnavailable(status=503) if error.recognised:
+        case ServiceUnavailable(status=503) if (
+            error.recognised or error.retry_after is not None
+        ):
             return True
+        case ResponseError(status=408):
+            return call.repeatable
         case ServiceUnavailable(status=501):
             return False
         case ServiceUnavailable() | TransportError() | ProtocolError():
@@ -174,7 +180,7 @@ class Transport:
         ca_file: str | Path | None = None,
         random: Random | None = None,
         user_agent: str = "qawait",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = epoch,
     ) -> None:
         self.root = checked_root(url)
         self.usage = Usage()
@@ -214,10 +220,10 @@ class Transport:
             await self._reads.close()
             await self._writes.close()
 
-    def _shared(self, quota: Quota, token: TokenSource) -> SharedQuota:
+    def _shared(self, quota: Quota, token: TokenSource) -> QuotaStore:
         """What all clients of this account on this machine may spend."""
         name = partial(name_of, str(self.root.origin()), token.current())
-        return SharedQuota(quota, quota_directory(), name)
+        return shared_quota(quota, name)
 
     def _tls(self) -> ssl.SSLContext | bool:
         if self._ca_file is None:

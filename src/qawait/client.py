@@ -346,6 +346,7 @@ class Client:
             manifest=manifest,
             cancel=self._cancel,
             release=partial(self._release, opened, submission_id) if hold else None,
+            forecast=self._connection.poller.eta,
             tag=tag,
         )
         return self._follow(job, adopted=False)
@@ -363,7 +364,13 @@ class Client:
         if known is not None:
             return known
         manifest = Manifest(target=self.target.name, simulated=self.target.simulated)
-        job = Job(job_id, submission_id="", manifest=manifest, cancel=self._cancel)
+        job = Job(
+            job_id,
+            submission_id="",
+            manifest=manifest,
+            cancel=self._cancel,
+            forecast=self._connection.poller.eta,
+        )
         return self._follow(job, adopted=True)
 
     def _follow(self, job: Job, *, adopted: bool) -> Job:

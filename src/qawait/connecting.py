@@ -11,7 +11,7 @@ from qawait.client import Client
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qawait._schedule import Pace
+    from qawait._pace import Pace
     from qawait.services import IQMService, QoroService
 
 __all__ = ["ConnectOptions", "connect", "open_client"]

@@ -21,6 +21,7 @@ __all__ = [
     "Delivery",
     "Dialect",
     "End",
+    "Eta",
     "Exchange",
     "Manifest",
     "State",
@@ -195,9 +196,35 @@ class Status(Struct, frozen=True, kw_only=True):
     """The states passed so far, oldest first, where the service tells them."""
     queue_position: int | None = None
     """Jobs ahead of this one; None if the service does not say."""
+    running: bool | None = None
+    """Whether it is on the machine now; None if the service does not say."""
+    started_at: datetime | None = None
+    """When it came onto the machine, by the service's clock; None if it does not say."""
+    finished_at: datetime | None = None
+    """When it left the machine, likewise."""
     run_time: float | None = None
     """Seconds on the machine, in the service's own words; None if it does not say."""
     calibration_set_id: str | None = None
+
+
+class Eta(Struct, frozen=True):
+    """When a job is expected to end, by this machine's clock (aware, UTC).
+
+    Learned from the jobs of the same client that have ended; of ten jobs about one ends
+    before `earliest` and one after `latest`.
+    """
+
+    earliest: datetime
+    likely: datetime
+    """As likely before as after."""
+    latest: datetime
+
+    def __str__(self) -> str:
+        low, median, high = (
+            at.astimezone().isoformat(" ", "seconds")[:19]
+            for at in (self.earliest, self.likely, self.latest)
+        )
+        return f"about {median}, likely from {low} to {high}"
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -292,7 +319,13 @@ class Dialect(Struct, frozen=True, kw_only=True):
     ending: Callable[[str, Status], Exchange[Status]] | None = None
     """How a job without a result ended, where the service tells its message and its
     steps apart from its status; None where the status has them."""
+    whole: Callable[[str, Manifest], Exchange[tuple[Status, Result | None]]] | None = (
+        None
+    )
+    """Status and result of a job in one answer; None where they are asked for apart."""
     cancel: Callable[[str], Call]
+    read_cancelled: Callable[[Answer], int] | None = None
+    """How many circuits a cancellation says it has stopped; None if it does not say."""
     delete: Callable[[str], Call] | None
     steps_of: Callable[[Result], tuple[Step, ...]] = lambda result: ()
     """Further steps that only the result tells, where the service times them there."""

@@ -20,7 +20,7 @@ from tests.fault_server import Hang, Request, answering, reply
 from tests.service.running import LocalService, running
 
 NOBODYS = "b546eb76-7d20-45bf-82e2-45ba77a38ecc"
-FAST = qawait.Pace(first=0.02, growth=1.2, longest=0.2)
+FAST = qawait.Pace(first=0.02, questions_per_job=8, max_staleness=0.2)
 
 
 def asymmetric() -> QuantumCircuit:

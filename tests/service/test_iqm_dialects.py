@@ -24,7 +24,7 @@ from tests.service.running import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAST = qawait.Pace(first=0.02, growth=1.2, longest=0.2)
+FAST = qawait.Pace(first=0.02, questions_per_job=8, max_staleness=0.2)
 PATHS = {"v1": "/cocos", "station": "/station", "station-30": "/station"}
 FLIP = Circuit(
     "flip",

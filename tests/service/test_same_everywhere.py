@@ -13,7 +13,7 @@ import qawait
 from tests.service.running import LocalService
 
 SHOTS = 4000
-FAST = qawait.Pace(first=0.02, growth=1.2, longest=0.2)
+FAST = qawait.Pace(first=0.02, questions_per_job=8, max_staleness=0.2)
 
 
 def two_registers() -> QuantumCircuit:

@@ -43,7 +43,7 @@ async def connecting() -> None:
     async with qawait.connect() as client:
         assert_type(client, Client)
     service = IQMService("https://iqm.example", tokens_file=Path("tokens.json"))
-    pace = qawait.Pace(longest=5)
+    pace = qawait.Pace(max_staleness=5)
     client = await qawait.open(service, target="garnet", pace=pace)
     assert_type(client, Client)
     assert_type(client.target, Target)

@@ -126,6 +126,64 @@ def test_a_job_under_way_is_pending_execution(dialect: Dialect) -> None:
     assert len(service.asked) == 1
 
 
+def test_v1_tells_in_one_answer_how_a_job_stands_and_what_it_brought() -> None:
+    assert V1.whole is not None
+    for job_id in (READY, FAILED, ABORTED):
+        service = SampleService("v1")
+        status, result = service.exchange(V1.whole(job_id, Manifest()))
+        assert len(service.asked) == 1
+        apart = status_of(V1, service, job_id)
+        assert (status.raw, status.state, status.end, status.message) == (
+            apart.raw,
+            apart.state,
+            apart.end,
+            apart.message,
+        )
+        assert (result is None) == (job_id != READY)
+        if result is not None:
+            assert result[0].label == "bell"
+            timed = [(step.state, step.at) for step in V1.steps_of(result)]
+            assert [(step.state, step.at) for step in status.steps] == timed
+        elif apart.steps:
+            assert status.steps == apart.steps
+
+
+def test_only_v1_has_status_and_result_in_one_answer() -> None:
+    assert [d.name for d in DIALECTS.values() if d.whole] == ["v1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "position", "running"),
+    [
+        ("waiting", ["created"], 3, False),
+        ("waiting", ["created", "compilation_ended"], 0, False),
+        ("processing", ["created", "compilation_started"], None, None),
+        ("processing", ["created", "execution_started"], None, True),
+        (
+            "processing",
+            ["created", "execution_started", "execution_ended"],
+            None,
+            False,
+        ),
+    ],
+)
+def test_a_timeline_tells_when_a_job_is_on_the_machine(
+    status: str, words: list[str], position: int | None, running: bool | None
+) -> None:
+    timeline = [
+        {"source": "s", "status": word, "timestamp": f"2026-03-01T12:00:0{n}Z"}
+        for n, word in enumerate(words)
+    ]
+    job = {"id": READY, "status": status, "timeline": timeline}
+    body = json.dumps(job | {"queue_position": position}).encode()
+    told = SERVER.read_status(Answer(200, {}, body))
+    assert told.running is running
+    assert told.queue_position == position
+    started = second(1) if "execution_started" in words else None
+    finished = second(2) if "execution_ended" in words else None
+    assert (told.started_at, told.finished_at) == (started, finished)
+
+
 @EVERY
 def test_a_submission_and_a_cancellation_go_where_the_samples_have_them(
     dialect: Dialect,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any, cast
 
 import anyio
 import pytest
-from tests.virtual_time import VirtualTimeLoop
 
+from qawait._clock import utc_now
 from qawait._job import Job
 from qawait._poller import Poller
-from qawait._schedule import Pace, Schedule
+from qawait._queue_schedule import QueueSchedule
 from qawait.errors import (
     AuthenticationError,
     ClientClosed,
@@ -33,6 +34,7 @@ from qawait.errors import (
     UnexpectedContent,
 )
 from qawait.model import End, Manifest, State, Status, Step
+from qawait.testing import VirtualTimeLoop
 
 RESULT = cast("Any", "the result")
 PENDING = Status(raw="received", state=State.PENDING_COMPILATION)
@@ -54,13 +56,21 @@ class FakeService:
         self,
         say: Callable[[str, float], Said],
         result: Callable[[], Any] = lambda: RESULT,
+        *,
+        whole: bool = False,
+        earliest: Callable[[], float] = anyio.current_time,
     ) -> None:
         self.say = say
         self.give = result
+        self.whole = whole
+        self.earliest_question = earliest
+        self.fetched = 0
         self.asked: list[tuple[str, float]] = []
         self.under_way = self.most_under_way = 0
 
-    async def status(self, job_id: str) -> Status:
+    async def question(
+        self, job_id: str, manifest: Manifest
+    ) -> tuple[Status, Any | None]:
         self.asked.append((job_id, anyio.current_time()))
         self.under_way += 1
         self.most_under_way = max(self.under_way, self.most_under_way)
@@ -69,9 +79,10 @@ class FakeService:
         said = self.say(job_id, anyio.current_time())
         if isinstance(said, Error):
             raise said
-        return said
+        return said, self.give() if self.whole and said.end is End.READY else None
 
     async def result(self, job_id: str, status: Status, manifest: Manifest) -> Any:
+        self.fetched += 1
         given = self.give()
         if isinstance(given, Error):
             raise given
@@ -89,10 +100,15 @@ def job(job_id: str = "j-1") -> Job:
 
 @asynccontextmanager
 async def following(
-    service: FakeService, *jobs: Job, workers: int = 3, adopted: bool = False
+    service: FakeService,
+    *jobs: Job,
+    workers: int = 3,
+    adopted: bool = False,
+    clock: Callable[[], float] = anyio.current_time,
+    **wishes: float,
 ) -> AsyncIterator[Poller]:
-    pace = Pace(first=0.5, growth=1.5, longest=20.0)
-    poller = Poller(service, Schedule(pace, Random(7)), workers=workers)
+    schedule = QueueSchedule[str](Random(7), **wishes)
+    poller = Poller(service, schedule, workers=workers, clock=clock)
     async with anyio.create_task_group() as group:
         group.start_soon(poller.run)
         for j in jobs:
@@ -113,7 +129,7 @@ async def test_a_job_is_followed_from_pending_to_ready():
             State.PENDING_EXECUTION,
             State.READY,
         ]
-        assert anyio.current_time() < 325, "news is at most the longest interval late"
+        assert anyio.current_time() < 325
         assert len(poller) == 0
 
 
@@ -323,3 +339,168 @@ async def test_abandoned_jobs_say_that_they_go_on():
             await j
         assert caught.value.job_id == "j-1"
         assert len(poller) == 0
+
+
+# --- one poller for a whole service ---------------------------------------------------
+
+
+def in_turn(seconds: float, *, away: tuple[float, float] = (0.0, 0.0)) -> Any:
+    """A service with one server: job number n is ready after n + 1 times so long."""
+    gone = TransportError("the connection broke")
+
+    def say(job_id: str, now: float) -> Said:
+        if away[0] <= now < away[1]:
+            return gone
+        return READY if now > (int(job_id) + 1) * seconds else PENDING
+
+    return say
+
+
+async def test_a_queue_of_500_costs_three_questions_a_job():
+    jobs = [job(str(n)) for n in range(500)]
+    service = FakeService(in_turn(2.0))
+    async with following(service, *jobs):
+        for j in jobs:
+            await j
+    assert anyio.current_time() < 1004
+    assert len(service.asked) < 3 * len(jobs)
+
+
+async def test_a_service_that_is_away_is_asked_by_one_at_a_time():
+    """And about nothing else: its outage is not one of each job."""
+    jobs = [job(str(n)) for n in range(500)]
+    service = FakeService(in_turn(2.0, away=(100.0, 700.0)))
+    async with following(service, *jobs, workers=8):
+        for j in jobs:
+            await j
+    asked = [at for _, at in service.asked if 130 < at < 700]
+    assert 15 < len(asked) < 100
+    assert all(b - a >= 0.1 for a, b in pairwise(asked))
+    back = [at for _, at in service.asked if 700 <= at < 700.5]
+    assert len(back) < 200, "what has ended meanwhile is not asked about all at once"
+
+
+async def test_a_wait_asked_for_holds_for_every_job():
+    jobs = [job(str(n)) for n in range(20)]
+    turns = iter([RateLimited(429, "slow", retry_after=300.0)])
+    service = FakeService(lambda job_id, now: next(turns, READY))
+    async with following(service, *jobs, workers=1):
+        for j in jobs:
+            await j
+    assert service.asked[1][1] - service.asked[0][1] >= 300.0
+
+
+async def test_a_job_that_is_unknown_holds_up_no_other():
+    jobs = [job(str(n)) for n in range(30)]
+
+    def say(job_id: str, now: float) -> Said:
+        if int(job_id) % 2:
+            return NotFound(404, "no such job")
+        return READY if now > 5 else PENDING
+
+    async with following(FakeService(say), *jobs):
+        for j in jobs[::2]:
+            assert await j == RESULT
+        assert anyio.current_time() < 60
+
+
+async def test_nothing_is_asked_before_the_rate_limit_allows_it():
+    jobs = [job(str(n)) for n in range(9)]
+    service = FakeService(
+        lambda job_id, now: READY, earliest=lambda: max(77.0, anyio.current_time())
+    )
+    async with following(service, *jobs):
+        for j in jobs:
+            await j
+    assert min(at for _, at in service.asked) >= 77.0
+
+
+async def test_a_clock_that_moves_between_two_looks_does_not_stop_the_asking():
+    ticks = iter(range(10**9))
+
+    def clock() -> float:
+        return anyio.current_time() + 1e-7 * next(ticks)
+
+    service = FakeService(lambda job_id, now: READY, earliest=clock)
+    j = job()
+    async with following(service, j, clock=clock):
+        await j
+        assert next(ticks) < 1000
+
+
+async def test_polls_per_second_are_kept():
+    jobs = [job(str(n)) for n in range(40)]
+    service = FakeService(lambda job_id, now: READY if now > 3 else PENDING)
+    async with following(service, *jobs, polls_per_second=0.5):
+        for j in jobs:
+            await j
+    assert all(b[1] - a[1] > 1.99 for a, b in pairwise(service.asked))
+
+
+async def test_no_news_is_staler_than_was_asked_for():
+    j = job()
+    service = FakeService(lambda job_id, now: READY if now > 7200 else PENDING)
+    async with following(service, j, max_staleness=5.0):
+        await j
+        assert anyio.current_time() < 7205.1
+
+
+async def test_an_answer_that_brings_the_result_too_is_the_only_question():
+    j = job()
+    service = FakeService(
+        lambda job_id, now: READY if now > 30 else PENDING, whole=True
+    )
+    async with following(service, j):
+        assert await j == RESULT
+        assert service.fetched == 0
+        assert j.state is State.READY
+
+
+# --- the forecast ---------------------------------------------------------------------
+
+
+async def test_the_end_of_a_job_is_foretold_from_those_before_it():
+    jobs = [job(str(n)) for n in range(100)]
+    async with following(FakeService(in_turn(10.0)), *jobs) as poller:
+        assert poller.eta("99") is None, "nothing has ended yet"
+        await jobs[49]
+        now, before = anyio.current_time(), utc_now()
+        eta = poller.eta("99")
+        assert eta is not None
+        left = [(at - before).total_seconds() for at in (eta.earliest, eta.latest)]
+        assert left[0] - 15 < 1000 - now < left[1] + 15
+        assert eta.earliest <= eta.likely <= eta.latest
+        assert left[1] - left[0] < 200
+        assert poller.eta("0") is None, "it has ended"
+        assert poller.eta("no such job") is None
+
+
+async def test_the_services_times_are_put_on_our_clock():
+    """However wrong the clock of the service is: both knew when the job was submitted."""
+    wrong = datetime(1999, 1, 1, tzinfo=UTC)
+    received = Step(State.PENDING_COMPILATION, "received", wrong)
+    told = Status(
+        raw="completed",
+        state=State.READY,
+        end=End.READY,
+        steps=(received,),
+        started_at=wrong + timedelta(seconds=30),
+        finished_at=wrong + timedelta(seconds=40),
+    )
+    seen: list[tuple[float | None, float | None]] = []
+
+    class Watched(QueueSchedule[str]):
+        def observed(self, job: str, now: float, **told: Any) -> None:
+            seen.append((told.get("started"), told.get("finished")))
+            super().observed(job, now, **told)
+
+    service = FakeService(lambda job_id, now: told if now > 50 else PENDING)
+    poller = Poller(service, Watched(Random(7)))
+    async with anyio.create_task_group() as group:
+        group.start_soon(poller.run)
+        await anyio.sleep(1000)
+        j = job()
+        poller.follow(j)
+        await j
+        group.cancel_scope.cancel()
+    assert seen[-1] == (1030.0, 1040.0)

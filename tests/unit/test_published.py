@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 
 import anyio
 import pytest
-from tests.virtual_time import VirtualTimeLoop
 
 from qawait import errors
 from qawait._published import ARCHITECTURE_LIFETIME, Published
@@ -17,6 +16,7 @@ from qawait._single_flight import SingleFlight
 from qawait.iqm.dialects import SERVER
 from qawait.model import Exchange
 from qawait.qoro.dialect import DIALECT as QORO
+from qawait.testing import VirtualTimeLoop
 
 T = TypeVar("T")
 

@@ -732,3 +732,14 @@ def test_a_page_that_is_none_is_a_protocol_error(body: bytes):
             DIALECT.result(JOB, COMPLETED, Manifest()), lambda c: Answer(200, {}, body)
         )
     assert isinstance(caught.value, ProtocolError)
+
+
+@pytest.mark.parametrize(
+    ("word", "running"),
+    [("PENDING", False), ("SCHEDULED", False), ("RUNNING", True), ("PAUSED", None)],
+)
+def test_the_word_tells_whether_a_job_is_on_the_machine(
+    word: str, running: bool | None
+) -> None:
+    body = json.dumps({"status": word}).encode()
+    assert DIALECT.read_status(Answer(200, {}, body)).running is running

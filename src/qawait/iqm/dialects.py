@@ -18,6 +18,7 @@ from qawait.iqm.fetching import (
     ending_of_whole_job,
     job_in_parts,
     measurement_artifact,
+    result_of_whole_job,
     whole_job,
 )
 from qawait.iqm.observing import (
@@ -106,7 +107,8 @@ V1 = Dialect(
     uploads=no_uploads,
     status=lambda job_id: read(f"jobs/{job_id}/status"),
     read_status=read_word_status,
-    result=partial(whole_job, "jobs/{}"),
+    whole=partial(whole_job, "jobs/{}"),
+    result=partial(result_of_whole_job, "jobs/{}"),
     ending=partial(ending_of_whole_job, "jobs/{}"),
     cancel=lambda job_id: post(f"jobs/{job_id}/abort"),
     delete=None,

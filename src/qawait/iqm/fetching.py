@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from qawait.errors import ProtocolError
 from qawait.iqm import messages
 from qawait.iqm.calls import read
-from qawait.iqm.states import read_timeline, steps
+from qawait.iqm.states import read_timeline, status_of, steps
 from qawait.model import CircuitRecord, End
 from qawait.wire import decode
 
@@ -25,6 +26,7 @@ __all__ = [
     "ending_of_whole_job",
     "job_in_parts",
     "measurement_artifact",
+    "result_of_whole_job",
     "whole_job",
 ]
 
@@ -76,18 +78,24 @@ def _completed(manifest: Manifest, records: tuple[CircuitRecord, ...]) -> Manife
     """The manifest with what the service remembers, where ours says nothing."""
     if manifest.circuits:
         return manifest
-    return msgspec.structs.replace(manifest, circuits=records)
+    return replace(manifest, circuits=records)
 
 
 def whole_job(
-    path: str, job_id: str, status: Status, manifest: Manifest
-) -> Exchange[Result]:
-    """Status, measurements and metadata in one answer (V1)."""
+    path: str, job_id: str, manifest: Manifest
+) -> Exchange[tuple[Status, Result | None]]:
+    """Status, measurements and metadata in one answer (V1).
+
+    While there are no measurements the answer has little but the submitted request.
+    """
     from qawait.iqm.run_decoder import RunDecoder
 
     call = read(path.format(job_id), result=True, reader=RunDecoder)
     [answer] = yield [call]
     run_result: RunResult = answer.value
+    status = status_of(run_result)
+    if status.end is not End.READY:
+        return replace(status, message=_message(status.message)), None
     request = run_result.metadata.request
     if not manifest.circuits and request is not None:
         try:
@@ -95,7 +103,17 @@ def whole_job(
         except msgspec.ValidationError as error:
             raise ProtocolError(f"the request in the metadata: {error}") from None
         manifest = _completed(manifest, _records(payload))
-    return _as_result(run_result, manifest, job_id, status.message)
+    return status, _as_result(run_result, manifest, job_id, status.message)
+
+
+def result_of_whole_job(
+    path: str, job_id: str, status: Status, manifest: Manifest
+) -> Exchange[Result]:
+    """The result in the answer about everything, once it is there (V1)."""
+    now, result = yield from whole_job(path, job_id, manifest)
+    if result is None:
+        raise ProtocolError(f"the job was {status.raw!r}, and now is {now.raw!r}")
+    return result
 
 
 def measurement_artifact(
@@ -132,15 +150,9 @@ def ending_of_whole_job(path: str, job_id: str, status: Status) -> Exchange[Stat
     run = _told(lambda answer: RunResult.decode(answer.body), answer)
     if run is None:
         return status
-    times = run.metadata.timestamps or {}
-    return msgspec.structs.replace(
-        status,
-        message=status.message or _message(run.message),
-        # the end of a job has one name there, however the job ended
-        steps=steps(
-            (status.raw if n == "job_end" else n, at) for n, at in times.items()
-        ),
-    )
+    # the word of the end is the one that was asked about
+    whole = status_of(replace(run, status=status.raw, measurements=None))
+    return replace(whole, message=status.message or _message(run.message))
 
 
 # --- V2 and station: each part of a job is a path of its own --------------------------
@@ -199,7 +211,7 @@ def ending_in_parts(path: str, job_id: str, status: Status) -> Exchange[Status]:
         calls.append(read(f"{job}/error_log", optional=True))
     timeline, *log = yield calls
     times = _told(read_timeline, timeline) or {}
-    return msgspec.structs.replace(
+    return replace(
         status,
         message=status.message or (_read_error_log(log[0]) if log else None),
         steps=steps(times.items()),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from qawait.iqm import messages
 from qawait.model import Answer, End, State, Status, Step
 from qawait.wire import decode
@@ -12,6 +14,7 @@ from qawait.wire import decode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from qawait.iqm.run_result import RunResult
     from qawait.results import Result
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "read_job",
     "read_timeline",
     "read_word_status",
+    "status_of",
     "steps",
     "steps_of",
 ]
@@ -95,6 +99,10 @@ _TIMELINE: Mapping[str, State | End] = {
 }
 """The names of timeline entries and timestamps over all dialects."""
 
+_STARTED = ("execution_start", "execution_started")
+_FINISHED = ("execution_end", "execution_ended", "execution_completed")
+"""The names of timeline entries for coming onto the machine, and for leaving it."""
+
 _SERVER_ENDS = {
     "completed": End.READY,
     "failed": End.FAILED,
@@ -123,11 +131,17 @@ def steps(entries: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
     return tuple(first[state] for state in State if state in first)
 
 
+def _first(names: tuple[str, ...], times: Mapping[str, str]) -> datetime | None:
+    return next((_instant(times[name]) for name in names if name in times), None)
+
+
 def _status_from_word(raw: str, message: str | None) -> Status:
     meaning = WORDS.get(raw)
     if isinstance(meaning, End):
         return Status(raw=raw, state=meaning.state, end=meaning, message=message)
-    return Status(raw=raw, state=meaning, message=message)
+    # other words cover waiting and running alike, in one release or another
+    running = True if raw in _STARTED else None
+    return Status(raw=raw, state=meaning, message=message, running=running)
 
 
 def read_word_status(answer: Answer) -> Status:
@@ -149,6 +163,9 @@ def read_job(answer: Answer) -> Status:
         state = _EXECUTING if compiled else _COMPILING
     else:
         state = None
+    times = {e.status: e.timestamp for e in reversed(job.timeline)}
+    started, finished = _first(_STARTED, times), _first(_FINISHED, times)
+    waits = job.queue_position is not None
     said = [m.message for m in job.errors] or [m.message for m in job.messages]
     return Status(
         raw=job.status,
@@ -157,6 +174,9 @@ def read_job(answer: Answer) -> Status:
         message="; ".join(said) or None,
         steps=passed,
         queue_position=job.queue_position,
+        running=started is not None and finished is None if started or waits else None,
+        started_at=started,
+        finished_at=finished,
         calibration_set_id=job.compilation and job.compilation.calibration_set_id,
     )
 
@@ -173,6 +193,21 @@ def read_timeline(answer: Answer) -> dict[str, str]:
         if word is not None:
             times.setdefault(word, entry.timestamp)
     return times
+
+
+def status_of(run: RunResult) -> Status:
+    """How a job stands, from everything about it (V1)."""
+    status = _status_from_word(run.status, run.message)
+    times = run.metadata.timestamps or {}
+    return replace(
+        status,
+        # the end of a job has one name there, however the job ended
+        steps=steps(
+            (run.status if n == "job_end" else n, at) for n, at in times.items()
+        ),
+        started_at=_first(_STARTED, times),
+        finished_at=_first(_FINISHED, times),
+    )
 
 
 def steps_of(result: Result) -> tuple[Step, ...]:

@@ -46,6 +46,13 @@ WORDS: Mapping[str, State | End] = {
 }
 """The status words over all releases. Wire reference §2."""
 
+_RUNNING: Mapping[str, bool] = {
+    "PENDING": False,
+    "SCHEDULED": False,
+    "RUNNING": True,
+}
+"""Whether a job is on the machine; a paused one may be or not."""
+
 _ONLINE = frozenset({"active", "available", "idle", "online", "operational", "ready"})
 _OFFLINE = frozenset(
     {"disabled", "down", "inactive", "maintenance", "offline", "retired", "unavailable"}
@@ -184,9 +191,15 @@ def read_status(answer: Answer) -> Status:
         raw=body.status,
         state=meaning.state if isinstance(meaning, End) else meaning,
         end=end,
+        running=_RUNNING.get(body.status.upper()),
         message=body.error,
         run_time=_seconds(body.run_time),
     )
+
+
+def read_cancelled(answer: Answer) -> int:
+    """How many circuits were cancelled."""
+    return decode(messages.CANCELLED, answer.body, "cancellation").circuits_cancelled
 
 
 def _seconds(run_time: float | str | None) -> float | None:
@@ -236,6 +249,7 @@ DIALECT = Dialect(
     cancel=lambda job_id: Call(
         kind="change", method="POST", path=f"{_job(job_id)}cancel/", repeatable=True
     ),
+    read_cancelled=read_cancelled,
     # The one path without a slash at its end.
     delete=lambda job_id: Call(
         kind="change", method="DELETE", path=_job(job_id)[:-1], repeatable=True
