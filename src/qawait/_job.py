@@ -6,8 +6,6 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from qawait._clock import utc_now
 from qawait.errors import (
     ClientClosed,
@@ -104,6 +102,25 @@ class Job:
     cancelled waiter leaves the job and its other waiters alone.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_callbacks",
+        "_cancel",
+        "_error",
+        "_forecast",
+        "_news",
+        "_release",
+        "_result",
+        "changes",
+        "id",
+        "manifest",
+        "queue_position",
+        "raw",
+        "run_time",
+        "submission_id",
+        "tag",
+    )
+
     def __init__(
         self,
         job_id: str,
@@ -135,7 +152,8 @@ class Job:
         self._forecast = forecast
         self._result: Result | None = None
         self._error: Error | None = None
-        self._news = anyio.Event()
+        # made when somebody waits: of ten thousand jobs most have nobody who does
+        self._news: asyncio.Event | None = None
         self._callbacks: list[tuple[Callable[[Job], Any], Context]] = []
 
     # --- what users ask --------------------------------------------------------------
@@ -175,9 +193,9 @@ class Job:
             TimeoutError: `timeout` is over.
         """
         try:
-            with anyio.fail_after(timeout):
+            async with asyncio.timeout(timeout):
                 while not self.done():
-                    await self._news.wait()
+                    await self._more()
         except TimeoutError:
             raise TimeoutError(
                 f"job {self.id} is still {self.state.value} after {timeout:g} s; it "
@@ -195,14 +213,12 @@ class Job:
         """
         told = 0
         while True:
-            news = self._news
             while told < len(self.changes):
                 told += 1
                 yield self.changes[told - 1]
             if self.done():
                 return
-            if news is self._news:
-                await news.wait()
+            await self._more()
 
     async def reached(self, state: State | str) -> Change:
         """Wait until the job has reached a state, or has passed it.
@@ -217,7 +233,7 @@ class Job:
                     return change
             if self.done():
                 break
-            await self._news.wait()
+            await self._more()
         if self._error is not None:
             raise fresh(self._error)
         raise JobError(
@@ -308,9 +324,16 @@ class Job:
         for callback, context in callbacks:
             self._call_soon(callback, context)
 
+    async def _more(self) -> None:
+        """Wait until there is something new."""
+        if self._news is None:
+            self._news = asyncio.Event()
+        await self._news.wait()
+
     def _tell(self) -> None:
-        news, self._news = self._news, anyio.Event()
-        news.set()
+        news, self._news = self._news, None
+        if news is not None:
+            news.set()
 
     def __repr__(self) -> str:
         where = f" on {self.target}" if self.target else ""

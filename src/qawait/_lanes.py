@@ -42,6 +42,8 @@ class _Lane(Struct, Generic[W]):
     weight: float
     start: float
     queue: deque[W]
+    units: float = 0.0
+    """Units of all that wait in it."""
 
 
 class Lanes(Generic[W]):
@@ -65,12 +67,17 @@ class Lanes(Generic[W]):
     def __len__(self) -> int:
         return self._count
 
+    def units_of(self, kind: Kind) -> float:
+        """Units of all of a kind that wait."""
+        return self._lanes[kind].units
+
     def join(self, kind: Kind, waiting: W) -> None:
         """Stand at the end of a lane."""
         lane = self._lanes[kind]
         if not lane.queue:
             lane.start = max(lane.start, self._virtual)
         lane.queue.append(waiting)
+        lane.units += waiting.cost
         self._count += 1
         self.units += waiting.cost
 
@@ -87,17 +94,19 @@ class Lanes(Generic[W]):
         waiting = lane.queue.popleft()
         self._virtual = lane.start
         lane.start += waiting.cost / lane.weight
-        self._gone(waiting)
+        self._gone(lane, waiting)
         return waiting
 
     def leave(self, kind: Kind, waiting: W) -> None:
         """Stop waiting."""
-        self._lanes[kind].queue.remove(waiting)
-        self._gone(waiting)
+        lane = self._lanes[kind]
+        lane.queue.remove(waiting)
+        self._gone(lane, waiting)
 
-    def _gone(self, waiting: W) -> None:
+    def _gone(self, lane: _Lane[W], waiting: W) -> None:
         self._count -= 1
         # no rounding is carried on
+        lane.units = lane.units - waiting.cost if lane.queue else 0.0
         self.units = self.units - waiting.cost if self._count else 0.0
 
     def _next(self) -> _Lane[W] | None:

@@ -10,7 +10,7 @@ import anyio.to_thread
 from msgspec import Struct
 
 from qawait._body import LARGE
-from qawait._submission import Opened, Submitter
+from qawait._submission import Opened, Patience, Submitter
 from qawait.errors import (
     ConfigurationError,
     Conflict,
@@ -44,12 +44,20 @@ class Service:
     """One account endpoint, spoken to in one dialect."""
 
     def __init__(
-        self, dialect: Dialect, transport: Transport, journal: Journal
+        self,
+        dialect: Dialect,
+        transport: Transport,
+        journal: Journal,
+        patience: Patience | None = None,
     ) -> None:
         self.dialect = dialect
         self._transport = transport
         self._submitter = Submitter(
-            dialect, transport, journal, lambda job_id: self.status(job_id, repeat=True)
+            dialect,
+            transport,
+            journal,
+            lambda job_id: self.status(job_id, repeat=True),
+            patience or Patience(),
         )
 
     # --- questions -------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from functools import partial
 from random import Random
 from socket import gaierror
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 import aiohttp
@@ -23,6 +24,7 @@ from qawait._clock import epoch
 from qawait._pace import backoff
 from qawait._quota import POLITE
 from qawait._refusals import error_of, retry_after
+from qawait._sessions import Sessions
 from qawait._shared_quota import name_of, shared_quota
 from qawait._turnstile import Turnstile
 from qawait.errors import (
@@ -42,7 +44,7 @@ from qawait.errors import (
 from qawait.model import Answer, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from aiohttp.abc import AbstractStreamWriter
@@ -55,6 +57,9 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
 
 MiB = 1 << 20
+
+BeforeBody: TypeAlias = "Callable[[], Awaitable[None] | None]"
+"""What is done, and awaited, before the first byte of a body leaves."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -129,27 +134,29 @@ class _WatchedBody(BytesPayload):
     means that no byte is sent, and is kept, since aiohttp would disguise it.
     """
 
-    def __init__(self, body: bytes, hook: Callable[[], None], **kwargs: Any) -> None:
+    def __init__(self, body: bytes, hook: BeforeBody, **kwargs: Any) -> None:
         super().__init__(body, **kwargs)
         self._hook = hook
         self.started = False
         self.refusal: Exception | None = None
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        self._start()
+        await self._start()
         await super().write(writer)
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        self._start()
+        await self._start()
         await super().write_with_length(writer, content_length)
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         if self.started:
             return
         try:
-            self._hook()
+            pending = self._hook()
+            if pending is not None:
+                await pending
         except Exception as error:
             self.refusal = error
             raise
@@ -163,8 +170,7 @@ def _nothing() -> None:
 class Transport:
     """One service's sessions, deadlines and repeats.
 
-    Questions share connections that are kept alive; each submission has a new one, for
-    a stale connection would make its fate uncertain. Open it with `async with`, in the event loop that uses it.
+    Open it with `async with`, in the event loop that uses it.
     """
 
     def __init__(
@@ -183,6 +189,7 @@ class Transport:
         clock: Callable[[], float] = epoch,
     ) -> None:
         self.root = checked_root(url)
+        self._base = str(self.root)
         self.usage = Usage()
         self._bearer = Bearer(token, clock)
         self._read_error = read_error
@@ -200,25 +207,16 @@ class Transport:
             longest_block=retry.longest_wait,
         )
         """Where every request waits for its turn."""
-        self._turns = anyio.CapacityLimiter(limits.connections)
+        self._turns = asyncio.Semaphore(limits.connections)
 
     async def __aenter__(self) -> Transport:
-        tls = self._tls()
-        self._reads = self._session(
-            aiohttp.TCPConnector(limit=self._limits.connections, ssl=tls)
-        )
-        self._writes = self._session(
-            aiohttp.TCPConnector(
-                limit=self._limits.connections, ssl=tls, force_close=True
-            )
-        )
+        self._sessions = Sessions(self._limits, self._tls(), self._user_agent)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with anyio.CancelScope(shield=True):
             await self.gate.close()
-            await self._reads.close()
-            await self._writes.close()
+            await self._sessions.close()
 
     def _shared(self, quota: Quota, token: TokenSource) -> QuotaStore:
         """What all clients of this account on this machine may spend."""
@@ -234,16 +232,6 @@ class Transport:
             raise ConfigurationError(
                 f"ca_file {self._ca_file}: {error.strerror or 'no certificates in it'}"
             ) from None
-
-    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
-            skip_auto_headers=("Content-Type",),
-        )
 
     async def ask(self, call: Call) -> Answer:
         """Send a call, and again where `retryable` allows it.
@@ -278,13 +266,12 @@ class Transport:
         await anyio.sleep(wait)
         return True
 
-    async def send(
-        self, call: Call, *, before_body: Callable[[], None] = _nothing
-    ) -> Answer:
+    async def send(self, call: Call, *, before_body: BeforeBody = _nothing) -> Answer:
         """Send a call once; after a refused token once more with a newer one.
 
-        `before_body` runs right before the first byte leaves; if it raises, nothing is
-        sent and its error is raised here, as is what the call's reader raises.
+        `before_body` runs, and what it gives is awaited, right before the first byte
+        leaves; if it raises, nothing is sent and its error is raised here, as is what
+        the call's reader raises.
         """
         try:
             return await self._once(call, before_body)
@@ -292,7 +279,7 @@ class Transport:
             failure = unreadable.error
         raise failure
 
-    async def _once(self, call: Call, before_body: Callable[[], None]) -> Answer:
+    async def _once(self, call: Call, before_body: BeforeBody) -> Answer:
         answer, token = await self._attempt(call, before_body)
         if answer.status == 401 and await self._bearer.renewed(token):
             # refused before anything came of it, so also a submission is sent again
@@ -302,7 +289,7 @@ class Transport:
         return answer
 
     async def _attempt(
-        self, call: Call, before_body: Callable[[], None]
+        self, call: Call, before_body: BeforeBody
     ) -> tuple[Answer, Secret | None]:
         """One request and its answer, whatever it says; and the token that was sent."""
         # without a token there is nothing to wait for, and no account to share
@@ -317,6 +304,7 @@ class Transport:
             try:
                 return await self._exchange(call, body, token, turn), token
             except (aiohttp.ClientError, OSError) as error:
+                self._sessions.broke(call)
                 if body is not None and body.refusal is not None:
                     failure = body.refusal
                 else:
@@ -329,16 +317,14 @@ class Transport:
         self, call: Call, body: _WatchedBody | None, token: Secret | None, turn: Turn
     ) -> Answer:
         url = self._url(call)
-        session = self._writes if call.kind == "submit" else self._reads
-        silence = (
-            self._limits.submit_silence
-            if call.kind == "submit"
-            else self._limits.read_silence
-        )
+        limits = self._limits
+        submits = call.kind == "submit"
+        silence = limits.submit_silence if submits else limits.read_silence
         self.usage.requests += 1
         self.usage.bytes_sent += len(call.body or b"")
-        with anyio.fail_after(self._limits.connect + 2 * silence) as deadline:
-            async with session.request(
+        async with (
+            asyncio.timeout(limits.connect + 2 * silence) as deadline,
+            self._sessions.of(call).request(
                 call.method,
                 url,
                 data=body,
@@ -346,15 +332,14 @@ class Transport:
                 headers=_headers(call, token),
                 allow_redirects=False,
                 proxy=self._proxy,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._limits.connect, sock_read=silence
-                ),
-            ) as response:
-                deadline.deadline = float("inf")
-                turn.heard(response.headers)
-                if response.status == 429:
-                    turn.refused(retry_after(response.headers))
-                return await self._read(response, call)
+            ) as response,
+        ):
+            deadline.reschedule(None)
+            self._sessions.answered(call, response.status)
+            turn.heard(response.headers)
+            if response.status == 429:
+                turn.refused(retry_after(response.headers))
+            return await self._read(response, call)
 
     async def _read(self, response: aiohttp.ClientResponse, call: Call) -> Answer:
         good = response.status < 300
@@ -362,12 +347,16 @@ class Transport:
         limit = limits.result_bytes if call.result and good else limits.answer_bytes
         name = f"{call.method} {call.path}"
         body = Body(response.content, limit, name, response.content_length)
+        kept, value = b"", None
         try:
-            kept, value = b"", None
             if good and call.reader is not None:
                 value = await body.read_by(call.reader())
             else:
                 kept = await body.whole()
+        except (aiohttp.ClientError, OSError):
+            # a refusal is one by its status, whatever becomes of its explanation
+            if good:
+                raise
         finally:
             self.usage.bytes_received += body.size
         headers = {k.lower(): v for k, v in response.headers.items()}
@@ -376,7 +365,7 @@ class Transport:
     def _url(self, call: Call) -> URL:
         if not {".", ".."}.isdisjoint(unquote(call.path).split("/")):
             raise ConfigurationError(f"{call.path!r} leaves the service's address")
-        url = URL(f"{self.root}{call.path}", encoded=True)
+        url = URL(f"{self._base}{call.path}", encoded=True)
         return url.with_query(call.query) if call.query else url
 
 

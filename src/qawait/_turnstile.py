@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import uuid
@@ -112,6 +113,7 @@ class Turnstile:
         self._slack = 0.0
         self._blocked_until = 0.0
         self._ask_at = 0.0
+        self._time: Callable[[], float] | None = None
         self.enforced = enforced
         """Whether a limit is kept; see `__init__`."""
 
@@ -125,19 +127,23 @@ class Turnstile:
         cost = max(1, self._quota.price(kind, len(call.body or b"")))
         return Turn(self, kind, cost)
 
-    def earliest(self, kind: Kind = "read", body_bytes: int = 0) -> float:
-        """When a request could be sent, if it joined now: a guess, on the loop's clock.
+    def now(self) -> float:
+        """The time on the clock of the event loop in which the gate was used first."""
+        # asked for several times in every request: to look for the loop costs more
+        if self._time is None:
+            self._time = asyncio.get_running_loop().time
+        return self._time()
 
-        Args:
-            kind: What it is for.
-            body_bytes: The length of its body.
+    def earliest(self, kind: Kind = "read") -> float:
+        """When a request should join, to wait as little as it can: on the loop's clock.
+
+        As long as one of its kind waits already, a request that joins does but wait, and
+        what it is about may be out of date before it goes. Other kinds do not count, for
+        kinds take turns; whoever waited for them to be done would never get one.
         """
-        now = anyio.current_time()
-        cost = self._quota.price(kind, body_bytes)
-        if self._at_hand(cost):
-            return now
-        missing = self._lanes.units + cost - self._slack
-        wait = missing / self._pace if missing > 0 and self._pace > 0 else 0.0
+        now = self.now()
+        ahead = self._lanes.units_of(kind)
+        wait = ahead / self._pace if self._pace > 0 else 0.0
         return max(now + wait, self._blocked_until)
 
     async def close(self) -> None:
@@ -194,13 +200,13 @@ class Turnstile:
             self._free >= cost
             and not self._lanes
             and not self._probing
-            and anyio.current_time() < self._free_until
+            and self.now() < self._free_until
         )
 
     async def _lead(self, waiter: _Waiter) -> None:
         """Ask the account on behalf of all who wait, until one's own turn has come."""
         while not waiter.admitted:
-            wait = self._ask_at - anyio.current_time()
+            wait = self._ask_at - self.now()
             if wait > 0:
                 self._nudge = anyio.Event()
                 with anyio.move_on_after(wait):
@@ -215,7 +221,7 @@ class Turnstile:
         self, cost: float, answered_at: float | None, *, probe: bool, refused: bool
     ) -> None:
         """End a turn; `answered_at` is None where no answer came."""
-        now = anyio.current_time() if answered_at is None else answered_at
+        now = self.now() if answered_at is None else answered_at
         self._flying -= cost
         if self._answered and now - self._answered[-1][0] < _MERGED:
             cost += self._answered.pop()[1]
@@ -258,12 +264,12 @@ class Turnstile:
         """Report, ask for what those who wait need, and hand it out."""
         async with self._exchanging:
             report = self._report(asking=True)
-            asked_at, enforced = anyio.current_time(), self.enforced
+            asked_at, enforced = self.now(), self.enforced
             try:
                 grant = await self._exchange(report)
             except Busy:
                 self._not_told(report)
-                self._ask_at = anyio.current_time() + _RETRY
+                self._ask_at = self.now() + _RETRY
                 return
             if self._refused_until is not None or enforced is not self.enforced:
                 # what was just heard makes it void; the next report gives it back
@@ -271,7 +277,7 @@ class Turnstile:
             self._free, self._free_until = grant.units, asked_at + HOLD
             self._probing = grant.probing
             self._pace, self._slack = grant.pace, grant.slack
-            self._ask_at = anyio.current_time() + grant.wait
+            self._ask_at = self.now() + grant.wait
             self._see_block(grant)
             self._hand_out()
 
@@ -283,7 +289,7 @@ class Turnstile:
                 if self.enforced
                 else OwnQuota(Account(units=None, window=self._quota.window))
             )
-        now = anyio.current_time()
+        now = self.now()
         if not store.blocking:
             return store.exchange(report, now)
         return await anyio.to_thread.run_sync(
@@ -292,7 +298,7 @@ class Turnstile:
 
     def _report(self, *, asking: bool) -> Report:
         head = self._lanes.head() if asking else None
-        now = anyio.current_time()
+        now = self.now()
         # what was used in the last moments will be used in the next ones
         self._usual *= math.exp((self._usual_at - now) / HOLD)
         self._usual_at = now
@@ -326,7 +332,7 @@ class Turnstile:
             self._probed = report.probed
 
     def _see_block(self, grant: Grant) -> None:
-        until = anyio.current_time() + grant.blocked
+        until = self.now() + grant.blocked
         if (
             grant.blocked > _WORTH_SAYING
             and until > self._blocked_until + _WORTH_SAYING
@@ -358,7 +364,7 @@ class Turnstile:
         """Let nothing pass until a refusal is over."""
         wait = self._quota.block if retry_after is None else retry_after
         if wait <= self._longest_block:
-            until = anyio.current_time() + wait
+            until = self.now() + wait
             self._refused_until = max(until, self._refused_until or until)
             self._free = 0.0
             self._ask_soon()
@@ -379,7 +385,7 @@ class Turn(Struct):
 
     async def __aenter__(self) -> Turn:
         self.probe = await self.turnstile.enter(self.kind, self.cost)
-        self.sent_at = anyio.current_time()
+        self.sent_at = self.turnstile.now()
         return self
 
     def heard(self, headers: Mapping[str, str]) -> None:
@@ -388,7 +394,7 @@ class Turn(Struct):
         Args:
             headers: By names in lower case, or a mapping that ignores case.
         """
-        self.answered_at = anyio.current_time()
+        self.answered_at = self.turnstile.now()
         self.turnstile.heard(headers, self.sent_at)
 
     def refused(self, retry_after: float | None) -> None:

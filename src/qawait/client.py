@@ -15,7 +15,6 @@ from typing import (
 )
 from weakref import WeakValueDictionary
 
-import anyio
 import anyio.to_thread
 from msgspec.structs import replace
 
@@ -26,10 +25,12 @@ from qawait._batch import (
     check_native,
     is_light,
     is_unchecked,
+    left_to_check,
     options_for,
     prepare,
     prepare_as_is,
 )
+from qawait._interleaved import Interleaved
 from qawait._job import Job
 from qawait._points import (
     Asked,
@@ -75,7 +76,7 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
-        self._turn = anyio.Lock()
+        self._interleaved = Interleaved()
 
     async def __aenter__(self) -> Client:
         await self._connection.open()
@@ -207,7 +208,7 @@ class Client:
         """
         architecture = await self.architecture(calibration_set_id)
         return await self._apart_from_the_loop(
-            circuits,
+            is_light(circuits),
             prepare,
             circuits,
             architecture,
@@ -265,7 +266,7 @@ class Client:
             SubmissionUncertain: It may be running; it is not sent again.
             TransportError: Nothing could be delivered.
         """
-        dialect = self._wire.dialect
+        dialect, light = self._wire.dialect, is_light(circuits)
         number, each = checked_shots(shots, dialect)
         asked = observables_for(observables, dialect)
         if asked is not None and not measure_all:
@@ -273,16 +274,21 @@ class Client:
         default = getattr(self.service, "execution_config", None)
         wire_options = options_for(dialect, options, execution_config, default)
         if compile:
-            prepared = await self.compile(
+            prepared = await self._apart_from_the_loop(
+                light,
+                prepare,
                 circuits,
-                measure_all=measure_all,
-                seed=seed,
-                optimization_level=optimization_level,
-                calibration_set_id=getattr(wire_options, "calibration_set_id", None),
+                await self.architecture(
+                    getattr(wire_options, "calibration_set_id", None)
+                ),
+                self.target,
+                measure_all,
+                seed,
+                optimization_level,
             )
         else:
             prepared = await self._apart_from_the_loop(
-                circuits, prepare_as_is, circuits, dialect, measure_all
+                light, prepare_as_is, circuits, dialect, measure_all
             )
         template = None
         if points is not None:
@@ -293,9 +299,11 @@ class Client:
         pinned = calibration_of(prepared, wire_options)
         if is_unchecked(prepared, wire_options, pinned):
             architecture = await self.architecture(pinned)
-            await self._apart_from_the_loop(
-                circuits, check_native, prepared, architecture, wire_options
-            )
+            left = left_to_check(prepared, architecture, wire_options)
+            if left:
+                await self._apart_from_the_loop(
+                    light, check_native, left, architecture, wire_options
+                )
             if architecture is not None:
                 pinned = architecture.calibration_set_id
         submission, manifest = batch(
@@ -310,20 +318,18 @@ class Client:
             calibration_set_id=pinned,
         )
         return await self._send(
-            submission, manifest, tag=tag, hold=hold, apart=not is_light(circuits)
+            submission, manifest, tag=tag, hold=hold, apart=not light
         )
 
     async def _apart_from_the_loop(
-        self, circuits: Any, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts
+        self, light: bool, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> _T:
-        """Call a function in a thread, unless these circuits cost less than the thread.
+        """Call a function in a thread, unless its circuits cost less than the thread.
 
         The first time, the modules that the function needs cost far more than both.
         """
-        if is_light(circuits) and "qawait.circuits" in sys.modules:
-            # A thousand at once take turns, so that others get theirs in between.
-            async with self._turn:
-                return function(*args)
+        if light and "qawait.circuits" in sys.modules:
+            return await self._interleaved.run(partial(function, *args))
         return await anyio.to_thread.run_sync(function, *args)
 
     async def _send(

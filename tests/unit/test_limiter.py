@@ -273,6 +273,7 @@ def test_kinds_share_by_weight_in_units():
         lanes.join("read", One(10))
         lanes.join("result", One(10))
     assert lanes.units == 40 * 100 + 800 * 10
+    assert lanes.units_of("read") == 400 * 10
     served = {100: 0.0, 10: 0.0}
     while served[100] < 2000:
         one = lanes.serve()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from threading import get_ident
 
+import anyio
 import pytest
 from msgspec.structs import replace
 from tests.fault_server import (
@@ -23,8 +24,10 @@ from tests.fault_server import (
 
 from qawait import errors
 from qawait._auth import FixedToken, Secret
+from qawait._delivery import delivery_of
 from qawait._journal import Journal
-from qawait._service import Opened, Service, delivery_of
+from qawait._service import Opened, Service
+from qawait._submission import Patience
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.dialects import SERVER
@@ -86,6 +89,9 @@ def test_what_an_error_says_about_its_effect(error: BaseException, delivery: Del
     assert delivery_of(error) is delivery
 
 
+SHORT = Patience(new_job=0.05, lost_finish=0.1)
+
+
 @asynccontextmanager
 async def serving(
     say: Answerer, dialect: Dialect = SERVER, attempts: int = 2
@@ -102,7 +108,7 @@ async def serving(
             random=Random(1),
         ) as transport,
     ):
-        yield Service(dialect, transport, journal), server, journal
+        yield Service(dialect, transport, journal, SHORT), server, journal
 
 
 def reset(request: Request, number: int) -> bytes:
@@ -186,11 +192,19 @@ def accepting(request: Request, number: int) -> bytes:
     return reply(200, json.dumps({"id": ID, "job_id": ID}))
 
 
-async def test_a_submission_refused_for_being_too_many_is_sent_again():
+@pytest.mark.parametrize(
+    "refused",
+    [
+        reply(429, '{"message": "slow"}', Retry_After="0"),
+        reply(425, '{"message": "early"}', Retry_After="0"),
+        reply(503, '{"message": "busy"}', Retry_After="0"),
+        reply(503, "<html>busy</html>", Retry_After="0"),
+    ],
+    ids=["429", "425", "503", "503 of a gateway that says when"],
+)
+async def test_a_submission_refused_for_being_too_many_is_sent_again(refused: bytes):
     def say(request: Request, number: int) -> bytes:
-        if number == 0:
-            return reply(429, '{"message": "slow"}', Retry_After="0")
-        return reply(201, json.dumps({"id": ID}))
+        return refused if number == 0 else reply(201, json.dumps({"id": ID}))
 
     async with serving(say) as (service, server, journal):
         assert await service.submit(NATIVE, "s-1") == Opened(ID)
@@ -222,6 +236,21 @@ async def test_what_was_unknown_once_stays_so():
     assert journal.entries["s"].delivery is A
 
 
+@pytest.mark.parametrize(("status", "known"), [(400, R), (503, U), (500, U), (201, U)])
+async def test_an_answer_that_breaks_off_is_judged_by_its_status(
+    status: int, known: Delivery
+):
+    def say(request: Request, number: int) -> bytes:
+        raise Cut(reply(status, '{"message": "at most 1000 shots"}')[:-9])
+
+    async with serving(say) as (service, server, journal):
+        with pytest.raises(errors.JobError) as caught:
+            await service.submit(NATIVE, "s-1")
+        assert len(server.requests) == 1
+        assert journal.entries["s-1"].delivery is known
+        assert isinstance(caught.value, errors.SubmissionRejected) is (known is R)
+
+
 # --- two phases ----------------------------------------------------------------------
 
 INIT = reply(201, json.dumps({"job_id": ID}))
@@ -246,6 +275,31 @@ async def test_an_empty_job_that_may_exist_is_simply_opened_again():
             "POST /job/ID/add_circuits/",
         ]
         assert journal.entries["s-1"].delivery is A
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [reply(200, "<html>log in</html>"), reply(200, "{}"), reply(408), reply(502)],
+    ids=["html", "no id", "408", "502"],
+)
+async def test_an_opening_with_an_answer_of_no_use_is_repeated(unknown: bytes):
+    def say(request: Request, number: int) -> bytes:
+        if number == 0:
+            return unknown
+        return INIT if request.path == "/job/init/" else OK
+
+    async with serving(say, QORO) as (service, server, journal):
+        assert (await service.submit(QASM, "s-1")).job_id == ID
+        assert paths(server).count("POST /job/init/") == 2
+        assert journal.entries["s-1"].delivery is A
+
+
+async def test_no_more_than_three_empty_jobs_are_left_behind():
+    async with serving(reset, QORO, attempts=9) as (service, server, journal):
+        with pytest.raises(errors.TransportError):
+            await service.submit(QASM, "s-1")
+        assert paths(server) == ["POST /job/init/"] * 3
+        assert journal.entries["s-1"].delivery is N
 
 
 async def test_a_job_that_cannot_be_opened_is_no_uncertain_submission():
@@ -307,20 +361,175 @@ async def test_a_lost_final_upload_is_adopted_if_the_job_runs():
         assert paths(server).count("POST /job/ID/add_circuits/") == 1
 
 
-async def test_a_lost_final_upload_of_a_pending_job_is_uncertain():
-    def say(request: Request, number: int) -> bytes:
-        if request.path.endswith("add_circuits/"):
-            raise Reset
-        if request.path.endswith("status/"):
-            return reply(200, '{"status": "PENDING"}')
-        return INIT
+class Qoro:
+    """A service that loses the answers to the uploads of its first jobs.
 
-    async with serving(say, QORO) as (service, server, journal):
+    Args:
+        cancelled: The circuits it says it has cancelled; None for a 409.
+        after: How a job stands after it was to be cancelled.
+        before: How it stands until then.
+        losing: For how many jobs the answers are lost.
+    """
+
+    def __init__(
+        self,
+        cancelled: int | None = None,
+        after: str = "CANCELLED",
+        *,
+        before: str = "PENDING",
+        losing: int = 1,
+    ) -> None:
+        self.cancelled, self.after, self.losing = cancelled, after, losing
+        self.before = before
+        self.words: dict[str, str] = {}
+
+    def __call__(self, request: Request, number: int) -> bytes:
+        if request.path == "/job/init/":
+            job_id = f"job-{len(self.words)}"
+            self.words[job_id] = self.before
+            return reply(201, json.dumps({"job_id": job_id}))
+        _, _, job_id, step, _ = request.path.split("/")
+        if step == "add_circuits" and len(self.words) <= self.losing:
+            raise Reset
+        if step == "cancel":
+            self.words[job_id] = self.after
+            if self.cancelled is None:
+                return reply(409, '{"error": "too late"}')
+            return reply(
+                200,
+                json.dumps({"job_id": job_id, "circuits_cancelled": self.cancelled}),
+            )
+        return reply(200, json.dumps({"status": self.words[job_id]}))
+
+
+def steps(server: FaultServer) -> list[str]:
+    """What was asked for, and of which job, without the questions how it stands."""
+    return [
+        path.removeprefix("/job/").strip("/")
+        for path in (request.path for request in server.requests)
+        if "status" not in path
+    ]
+
+
+async def test_a_lost_finish_is_given_up_for_another_job_if_nothing_had_started():
+    """All its circuits were cancelled, so none of them has run."""
+    async with serving(Qoro(cancelled=1), QORO) as (service, server, journal):
+        assert (await service.submit(QASM, "s-1")).job_id == "job-1"
+        assert steps(server) == [
+            "init",
+            "job-0/add_circuits",
+            "job-0/cancel",
+            "init",
+            "job-1/add_circuits",
+        ]
+        assert journal.entries["s-1"].delivery is A
+        assert journal.entries["s-1"].job_id == "job-1"
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "after"),
+    [(0, "CANCELLED"), (2, "CANCELLED"), (None, "CANCELLED"), (1, "PENDING")],
+    ids=["none of them", "more than there are", "409", "not cancelled after all"],
+)
+async def test_a_lost_finish_is_uncertain_unless_every_circuit_was_cancelled(
+    cancelled: int | None, after: str
+):
+    """None cancelled may mean that it never arrived, or that all of it has run."""
+    async with serving(Qoro(cancelled, after), QORO) as (service, server, journal):
         with pytest.raises(errors.SubmissionUncertain) as caught:
             await service.submit(QASM, "s-1")
-        assert caught.value.job_id == ID
+        assert caught.value.job_id == "job-0"
         assert journal.entries["s-1"].delivery is U
-        assert paths(server).count("POST /job/ID/add_circuits/") == 1
+        assert steps(server) == ["init", "job-0/add_circuits", "job-0/cancel"]
+
+
+@pytest.mark.parametrize("after", ["RUNNING", "COMPLETED", "FAILED"])
+@pytest.mark.parametrize("cancelled", [None, 1])
+async def test_a_job_that_started_before_it_could_be_cancelled_is_adopted(
+    after: str, cancelled: int | None
+):
+    async with serving(Qoro(cancelled, after), QORO) as (service, _server, journal):
+        assert (await service.submit(QASM, "s-1")).job_id == "job-0"
+        assert journal.entries["s-1"].delivery is A
+
+
+@pytest.mark.parametrize("before", ["SCHEDULED", "FAILED", "CANCELLED"])
+async def test_a_job_that_is_past_pending_has_its_finish_and_is_not_cancelled(
+    before: str,
+):
+    async with serving(Qoro(before=before), QORO) as (service, server, _):
+        assert (await service.submit(QASM, "s-1")).job_id == "job-0"
+        assert steps(server) == ["init", "job-0/add_circuits"]
+
+
+async def test_a_job_at_a_word_that_is_not_known_is_neither_adopted_nor_cancelled():
+    async with serving(Qoro(1, before="WARMING"), QORO) as (service, server, _journal):
+        with pytest.raises(errors.SubmissionUncertain):
+            await service.submit(QASM, "s-1")
+        assert steps(server) == ["init", "job-0/add_circuits"]
+
+
+async def test_three_jobs_are_given_up_and_then_the_submission_is_uncertain():
+    say = Qoro(cancelled=1, losing=9)
+    async with serving(say, QORO) as (service, server, journal):
+        with pytest.raises(errors.SubmissionUncertain):
+            await service.submit(QASM, "s-1")
+        assert steps(server).count("init") == 3
+        assert journal.entries["s-1"].delivery is U
+
+
+async def test_a_released_job_is_never_given_up_for_another():
+    """Its id is known to its user, and its circuits are not at hand any more."""
+    async with serving(Qoro(cancelled=1), QORO) as (service, server, journal):
+        opened = await service.submit(QASM, "s-1", hold=True)
+        with pytest.raises(errors.SubmissionUncertain):
+            await service.release(opened, "s-1")
+        assert steps(server) == ["init", "job-0/add_circuits"]
+        assert journal.entries["s-1"].delivery is U
+
+
+async def test_a_submission_stopped_while_its_fate_is_looked_into_is_uncertain():
+    async with serving(Qoro(cancelled=1), QORO) as (service, _server, journal):
+        service._submitter.patience = Patience(lost_finish=60)
+        with anyio.move_on_after(0.3) as scope:
+            await service.submit(QASM, "s-1")
+        assert scope.cancelled_caught
+        assert journal.entries["s-1"].delivery is U
+
+
+def unknown_at_first(misses: int) -> Answerer:
+    def say(request: Request, number: int) -> bytes:
+        nonlocal misses
+        if request.path == "/job/init/":
+            return INIT
+        if request.path.endswith("add_circuits/") and misses:
+            misses -= 1
+            return reply(404, '{"detail": "not found"}')
+        return OK
+
+    return say
+
+
+@pytest.mark.parametrize("circuits", [1, 4])
+async def test_a_job_that_is_not_known_yet_is_given_time(circuits: int):
+    async with serving(unknown_at_first(5), QORO) as (service, server, _journal):
+        batch = QASM if circuits == 1 else big(circuits)
+        assert (await service.submit(batch, "s-1")).job_id == ID
+        assert paths(server).count("POST /job/init/") == 1
+
+
+async def test_a_job_that_stays_unknown_is_given_up_for_another():
+    async with serving(unknown_at_first(6), QORO) as (service, server, journal):
+        assert (await service.submit(big(4), "s-1")).job_id == ID
+        assert paths(server).count("POST /job/init/") == 2
+        assert journal.entries["s-1"].delivery is A
+
+
+async def test_a_job_that_is_unknown_when_it_is_finished_is_refused():
+    async with serving(unknown_at_first(99), QORO) as (service, _server, journal):
+        with pytest.raises(errors.SubmissionRejected):
+            await service.submit(QASM, "s-1")
+        assert journal.entries["s-1"].delivery is R
 
 
 def big(count: int) -> Submission:

@@ -8,7 +8,6 @@ from random import Random
 import anyio
 import pytest
 from tests.limited_service import CANCEL, READ, RESULT, SUBMIT, LimitedService, gates
-from tests.virtual_time import VirtualTimeLoop
 
 from qawait._limiter import HOLD, Account
 from qawait._quota import IQM, POLITE, Quota
@@ -16,6 +15,7 @@ from qawait._shared_quota import Busy, OwnQuota
 from qawait._turnstile import Turnstile
 from qawait.local.rate_limit import RateLimit
 from qawait.model import Call
+from qawait.testing import VirtualTimeLoop
 
 
 @pytest.fixture
@@ -506,6 +506,18 @@ async def test_the_time_of_the_next_turn_is_foretold():
         group.cancel_scope.cancel()
     assert max(map(abs, errors)) < 3.0
     assert sum(errors) / 20 < 2.0
+
+
+async def test_other_kinds_that_wait_put_nobody_off():
+    """Kinds take turns: a question that waited for submissions to be done, never came."""
+    service, (client,) = LimitedService(), gates()
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(service.keep_asking, client, SUBMIT)
+        await anyio.sleep(30)
+        assert client.earliest("submit") > anyio.current_time() + 1
+        assert client.earliest("read") == anyio.current_time()
+        group.cancel_scope.cancel()
 
 
 async def test_one_that_has_units_at_hand_may_go_now():
