@@ -51,6 +51,8 @@ RIVALS = [
     harness.Rival(name, lambda: Path(sys.executable), "in this process")
     for name in (OURS, *USUAL)
 ]
+FIRST_SEED = 100
+"""The settings of the schedule were chosen with smaller seeds."""
 MANY = (1.2, 1.5, 2.0, 2.45, 3.0, 4.0, 6.0, 10.0, 20.0)
 """Questions per job for our curve."""
 
@@ -201,7 +203,7 @@ def verdict(case: Case, ours: Sequence[Outcome]) -> str:
             ratio = statistics.median(
                 o.questions_per_job
                 / questions_at(age_proportional(case.scenario, seed), o.delay)
-                for seed, o in enumerate(ours)
+                for seed, o in enumerate(ours, FIRST_SEED)
             )
             met = "met" if ratio <= 1.2 else "NOT MET"
             return f"{met} ({ratio:.2f} of age-proportional's questions)"
@@ -231,7 +233,7 @@ def measure(
     runs: list[harness.Run] = []
     ours: dict[str, list[Outcome]] = {case.scenario.name: [] for case in cases}
     for turn, rival in enumerate(harness.turns(RIVALS, options)):
-        seed = turn // len(options.rival or RIVALS)
+        seed = FIRST_SEED + turn // len(options.rival or RIVALS)
         report: dict[str, Any] = {
             "versions": {
                 "qawait": qawait.__version__,
@@ -338,13 +340,14 @@ def main() -> None:
         plot(options.plot, 100 if options.smallest else 2000)
         return
     sizes = [60] if options.smallest else options.jobs or [2000, 10_000]
-    cases = [case for jobs in sizes for case in fifo(jobs) + others(jobs)]
-    runs, ours = measure(cases, options)
-    if options.json:
-        size = {"jobs": sizes}
-        harness.report("polling", QUESTION, size, runs, figures(cases), options)
-    else:
-        print_table(cases, runs, ours)
+    for jobs in sizes:
+        cases = fifo(jobs) + others(jobs)
+        runs, ours = measure(cases, options)
+        if options.json:
+            size, name = {"jobs": jobs}, f"polling_{jobs}"
+            harness.report(name, QUESTION, size, runs, figures(cases), options)
+        else:
+            print_table(cases, runs, ours)
 
 
 if __name__ == "__main__":

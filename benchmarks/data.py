@@ -19,6 +19,9 @@ NATIVE = (
 
 _QUBITS = tuple(f"QB{n}" for n in range(1, 21))
 
+COUPLERS = (("QB1", "QB2"), ("QB4", "QB5"))
+"""Two of the places at which `square20` has a CZ."""
+
 MEASURED = {
     "A": (("m", _QUBITS),),
     "B": tuple((f"c_20_0_{bit}", (qubit,)) for bit, qubit in enumerate(_QUBITS)),
@@ -66,3 +69,15 @@ def _program(draw: random.Random, gates: int) -> str:
             lines.append(f"{gate}({draw.uniform(-3.2, 3.2)!r}) q[{a}];")
     lines += [f"measure q[{n}] -> c[{n}];" for n in range(20)]
     return "\n".join(lines)
+
+
+def batch(
+    work: str, couplers: Sequence[Sequence[str]]
+) -> list[Sequence[tuple[str, tuple[str, ...], dict[str, Any]]]]:
+    """The circuits of one job: "small" is a Bell pair, "real" 20 circuits of 20 qubits.
+
+    Args:
+        work: Which.
+        couplers: Where a CZ may be.
+    """
+    return [NATIVE] if work == "small" else list(native_circuits(20, 60, couplers))

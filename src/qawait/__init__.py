@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from qawait import errors, iqm, qoro
     from qawait._job import Job, as_completed
     from qawait._pace import Pace
+    from qawait._sweep.budget import Budget
+    from qawait._sweep.point import Point
+    from qawait._sweep.sweep import Sweep
     from qawait._sync import connect_sync
     from qawait._transport import Limits, Retry
     from qawait.client import Client
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
         UnexpectedContent,
     )
     from qawait.iqm.run_result import RunResult
+    from qawait.journal.reading import read
     from qawait.model import Change, State, Target
     from qawait.qoro.execution_config import (
         ExecutionConfig,
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousLabel",
     "AuthenticationError",
+    "Budget",
     "Change",
     "CircuitError",
     "CircuitResult",
@@ -123,6 +128,7 @@ __all__ = [
     "NotMeasured",
     "Pace",
     "PermissionDenied",
+    "Point",
     "PointMismatch",
     "ProtocolError",
     "QoroService",
@@ -144,6 +150,7 @@ __all__ = [
     "State",
     "SubmissionRejected",
     "SubmissionUncertain",
+    "Sweep",
     "Target",
     "TlsFailed",
     "TransportError",
@@ -155,11 +162,13 @@ __all__ = [
     "iqm",
     "open",
     "qoro",
+    "read",
 ]
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Budget": ("_sweep.budget", "Budget"),
     "Change": ("model", "Change"),
     "CircuitResult": ("results", "CircuitResult"),
     "Client": ("client", "Client"),
@@ -169,6 +178,7 @@ _WHERE = {
     "Layout": ("results", "Layout"),
     "Limits": ("_transport", "Limits"),
     "Pace": ("_pace", "Pace"),
+    "Point": ("_sweep.point", "Point"),
     "QoroService": ("services", "QoroService"),
     "Result": ("results", "Result"),
     "Retry": ("_transport", "Retry"),
@@ -176,11 +186,13 @@ _WHERE = {
     "SimulationMethod": ("qoro.execution_config", "SimulationMethod"),
     "Simulator": ("qoro.execution_config", "Simulator"),
     "State": ("model", "State"),
+    "Sweep": ("_sweep.sweep", "Sweep"),
     "Target": ("model", "Target"),
     "as_completed": ("_job", "as_completed"),
     "connect": ("connecting", "connect"),
     "connect_sync": ("_sync", "connect_sync"),
     "open": ("connecting", "open_client"),
+    "read": ("journal.reading", "read"),
 }
 
 

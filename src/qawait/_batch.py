@@ -31,6 +31,7 @@ __all__ = [
     "check_native",
     "is_light",
     "is_unchecked",
+    "left_to_check",
     "options_for",
     "prepare",
     "prepare_as_is",
@@ -107,7 +108,11 @@ def prepare(
     from qawait import circuits as preparing
 
     given: Any = seed
-    if isinstance(given, bool) or not isinstance(given, SupportsIndex) or seed < 0:
+    if (
+        # a plain one is told at once: to ask for a protocol takes microseconds
+        type(given) is not int
+        and (isinstance(given, bool) or not isinstance(given, SupportsIndex))
+    ) or seed < 0:
         raise ConfigurationError(f"seed must be an integer from 0 on, not {seed!r}")
     if optimization_level not in (0, 1, 2, 3):
         raise ConfigurationError(
@@ -173,15 +178,34 @@ def is_unchecked(
     )
 
 
+def left_to_check(
+    prepared: list[Compiled],
+    architecture: DynamicQuantumArchitecture | None,
+    options: Options,
+) -> list[Compiled]:
+    """The native circuits that are still to be held against a machine.
+
+    What was compiled for the same calibration set, or found right for it, and is not
+    mapped, is right already.
+    """
+    if architecture is None or not isinstance(options, IQMOptions):
+        return []
+    if options.qubit_mapping is not None:
+        return prepared
+    here = architecture.calibration_set_id
+    return [
+        circuit
+        for circuit in prepared
+        if here not in (circuit.calibration_set_id, circuit.runs_on)
+    ]
+
+
 def check_native(
     prepared: list[Compiled],
     architecture: DynamicQuantumArchitecture | None,
     options: Options,
 ) -> None:
     """Hold native circuits against a machine; meant for a thread.
-
-    What was compiled for the same calibration set, or found right for it, and is not
-    mapped, is right already.
 
     Raises:
         CircuitError: One circuit cannot run there.
@@ -192,15 +216,7 @@ def check_native(
 
     if architecture is None or not isinstance(options, IQMOptions):
         return
-    here, mapping = architecture.calibration_set_id, options.qubit_mapping
-    if mapping is None:
-        prepared = [
-            circuit
-            for circuit in prepared
-            if here not in (circuit.calibration_set_id, circuit.runs_on)
-        ]
-        if not prepared:
-            return
+    mapping = options.qubit_mapping
     machine = Machine.of(architecture)
     if mapping is not None:
         check_mapping(mapping, machine)
@@ -216,7 +232,7 @@ def check_native(
                 move_validation_mode=options.move_validation_mode,
             )
 
-    for_each(prepared, held_against)
+    for_each(left_to_check(prepared, architecture, options), held_against)
 
 
 def batch(

@@ -49,6 +49,9 @@ class Bearer:
             ConfigurationError: It has expired, or there is none where one is needed;
                 nothing was sent.
         """
+        source = self._source
+        if source.expires_at is None and not source.unread:
+            return source.current()
         if self._due(self._clock()):
             self._looked_at = self._clock()
             try:

@@ -6,11 +6,11 @@ pieces, and while one is read there, the next arrive here.
 
 from __future__ import annotations
 
+import asyncio
 from io import BytesIO
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import anyio.to_thread
 
 from qawait.errors import ResponseTooLarge, ResponseTruncated
@@ -72,6 +72,7 @@ class Body:
         self._limit = limit
         self._name = name
         self._awaited = 0.0
+        self._time = asyncio.get_running_loop().time
         # The length is that of the packed body, which is hardly ever the larger one.
         self._check(declared or 0)
 
@@ -130,10 +131,10 @@ class Body:
 
     async def _next(self) -> bytes:
         """What has arrived since; empty at the end."""
-        asked = anyio.current_time()
+        asked = self._time()
         piece = await self._content.readany()
         # The time that a reader takes is no fault of the sender.
-        self._awaited += anyio.current_time() - asked
+        self._awaited += self._time() - asked
         self.size += len(piece)
         self._check(self.size)
         if piece and self.size < _SLOWEST * (self._awaited - _PATIENCE):

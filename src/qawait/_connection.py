@@ -199,7 +199,7 @@ class Connection:
         self.poller = Poller(
             self.wire, schedule, workers=self._workers, clock=self._loop.time
         )
-        self.submissions = anyio.CapacityLimiter(SUBMISSIONS)
+        self.submissions = asyncio.Semaphore(SUBMISSIONS)
         self.published = Published(self.wire, target.name)
         self.target = target
         service.connections.append(self.wire)

@@ -32,7 +32,7 @@ class Interleaved:
     async def run(self, function: Callable[[], T]) -> T:
         """What the function gives or raises; called at once if there is time for it."""
         loop = asyncio.get_running_loop()
-        if not self._waiting and self._has_time(loop):
+        if self._has_time(loop):
             return function()
         outcome: asyncio.Future[T] = loop.create_future()
         self._waiting.append((outcome, function))

@@ -122,7 +122,10 @@ def checked_shots(shots: Any, dialect: Dialect) -> tuple[int, tuple[int, ...]]:
 
 def _checked(shots: Any) -> int:
     # numpy's integers count, too; True is no number of shots
-    if isinstance(shots, SupportsIndex) and not isinstance(shots, bool):
+    # a plain one is told at once: to ask for a protocol takes microseconds
+    if type(shots) is int or (
+        isinstance(shots, SupportsIndex) and not isinstance(shots, bool)
+    ):
         number = index(shots)
         if number >= 1:
             return number

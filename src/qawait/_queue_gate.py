@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from qawait._pace import backoff
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -14,6 +16,8 @@ _AWAY = 3
 """So many failures in a row mean that the service is away."""
 _BACK = 64
 """From so many answers on, a service that was away counts as back."""
+_LONGEST_WAIT = 3600.0
+"""No wait that a service asks for is longer; a slip of theirs would end all news."""
 
 
 class Gate:
@@ -46,6 +50,10 @@ class Gate:
         """Note that a question is no longer under way."""
         self._under_way -= 1
 
+    def slept(self) -> None:
+        """Note that nobody asked for long: much is overdue, and comes bit by bit."""
+        self._most_under_way = min(self._most_under_way, self._under_way + 1)
+
     def answered(self) -> None:
         """Note that the service has given an answer."""
         self._failures = 0
@@ -77,10 +85,10 @@ class Gate:
         else:
             self._failures += 1
         if retry_after is None:
-            longest = min(30.0, 0.5 * 2.0 ** min(failures, 16))
-            wait = max(longest * self._random.random(), 0.1)
+            wait = max(backoff(failures + 1, self._random), 0.1)
         else:
-            wait = retry_after * (1 + 0.1 * self._random.random())
+            asked = retry_after if retry_after > 0 else 0.0
+            wait = min(asked, _LONGEST_WAIT) * (1 + 0.1 * self._random.random())
         if retry_after is not None or self._failures >= _AWAY:
             self._most_under_way = 1
             self._opens_at = max(self._opens_at, now + wait)

@@ -33,6 +33,9 @@ class Place(Struct):
     """When it was first told to run."""
     started: float | None = None
     """When it started, where the service says."""
+    blocked_until: float = -math.inf
+    """When those ahead of it were last known to hold all servers, where staleness is to
+    be kept: it started later."""
     misses: int = 0
     """Answers without its end since it was taken to run."""
     failures: int = 0

@@ -29,6 +29,9 @@ SHAPES = (0.35, 0.6, 1.0, 2.0, 5.0, 12.0)
 """How regular service times are considered to be: CV 4.9, 1.8, 1, 0.5, 0.23, 0.1."""
 _USUAL = (-3.0, -2.0, 0.0, 0.0, 0.0, 0.0)
 """How usual each shape is, as a logarithm."""
+_REGULAR_AT_FIRST = (0.0, 0.0, 0.0, -1.0, -2.5, -4.0)
+"""Regular service times are believed in only with evidence: asking for news when it is
+sure to have come, one is never early enough to see that it could come earlier."""
 _MANY_SERVERS_AT_FIRST = 0.6
 """Many servers are believed in at first, for asking too far ahead shows the mistake
 after a few questions; asking too little shows nothing (`bench_polling`, 8 servers)."""
@@ -36,14 +39,18 @@ _FEW_SERVERS_IN_THE_END = -0.3
 _NO_ORDER = -8.0
 _DOUBT = 0.01
 """The least chance an explanation gives to what then happens."""
-_FADE = 0.99
+_FADE = 0.995
 """What an answer leaves of the evidence before it, so that a queue may change."""
-_EVERY_ANSWER = 400
+_USUAL_CHANCE = 0.3
+"""Questions with a smaller chance of news make the evidence fade less."""
+_EVERY_ANSWER = 300
 """So many answers are shown to the explanations; afterwards one of `_ONE_IN`."""
-_ONE_IN = 4
+_ONE_IN = 8
 _HOPELESS = 12.0
 """Explanations with so much less evidence than the best are rarely shown an answer."""
-_LEAD = 0.5
+_CERTAIN = 0.99
+"""From this disorder on, answers from deep in the queue are ordinary."""
+_LEAD = 1.5
 """The evidence by which another explanation must be better to be believed."""
 _GROWTH = 1.5
 _ENOUGH_PLACES = 3
@@ -52,11 +59,8 @@ _MANY_ENDS = 50
 _ENDS_KEPT = 4096
 RECENT = 256
 """How many ends tell how fast the queue moves."""
-_EULER = 0.5772156649015329
 _LARGEST_POWER = 600.0
 _ENDLESS = math.exp(_LARGEST_POWER)
-_SMALL_AGE = 0.5
-"""The age, in seconds, below which a job's age says nothing."""
 
 
 class Explanation(Struct):
@@ -93,17 +97,32 @@ class Explanation(Struct):
 class QueueModel:
     """The explanations of one queue, and which of them are believed."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(
+        self, random: Random, small_age: float = 0.5, *, asked_often: bool = False
+    ) -> None:
+        """Begin without knowledge.
+
+        Args:
+            random: Draws what is learned from.
+            small_age: The age in seconds below which a job's age says nothing.
+            asked_often: Whether most questions are asked too early to bring news. They
+                say little, and must not wipe out the evidence of those that do.
+        """
+        self._asked_often = asked_often
+        self._fade = _FADE
         self._random = random
+        self._small_age = max(small_age, 0.001)
         self._ordered = [
             [
                 Explanation(
                     servers,
                     shape,
                     usual + _FEW_SERVERS_IN_THE_END * math.log(servers),
-                    usual + _MANY_SERVERS_AT_FIRST * math.log(servers),
+                    usual + at_first + _MANY_SERVERS_AT_FIRST * math.log(servers),
                 )
-                for shape, usual in zip(SHAPES, _USUAL, strict=True)
+                for shape, usual, at_first in zip(
+                    SHAPES, _USUAL, _REGULAR_AT_FIRST, strict=True
+                )
             ]
             for servers in SERVERS
         ]
@@ -137,6 +156,8 @@ class QueueModel:
         self._before = -math.inf
         """The last end that was forgotten."""
         self._answers = self._ends_seen = 0
+        self._exposure = 0.0
+        """Seconds for which jobs were seen in progress before any end was known."""
 
     @property
     def settled(self) -> bool:
@@ -191,14 +212,13 @@ class QueueModel:
         grown = believed.hazard((now - start) / place.size) - past
         return -math.expm1(-grown * self.correction)
 
-    def time_of(self, place: Place, hazard: float, head_alive: float) -> float:
+    def time_of(self, place: Place, hazard: float, start: float) -> float:
         """When the hazard of a job has grown by this since it was alive, as believed.
 
         Never at once: a twentieth of its age on a server passes at least, or a scale
         learned too small would ask about the same job again and again.
         """
         believed = self.believed
-        start = self.start_of(place, believed, head_alive)
         past = believed.hazard((place.alive - start) / place.size)
         age = believed.age_at(past + hazard / self.correction)
         return max(start + place.size * age, place.alive + 0.03 * (place.alive - start))
@@ -210,9 +230,9 @@ class QueueModel:
         """
         age = place.alive - place.submitted
         growth = math.exp(min(hazard / self.age_power, 5.0))
-        latest = _GROWTH * (age + _SMALL_AGE) - _SMALL_AGE
+        latest = _GROWTH * (age + self._small_age) - self._small_age
         if self.ages_only:
-            next_age = growth * (age + _SMALL_AGE) - _SMALL_AGE
+            next_age = growth * (age + self._small_age) - self._small_age
         else:
             law = self.believed_unordered
             past = law.hazard(age / place.size)
@@ -254,20 +274,25 @@ class QueueModel:
         self._answers += 1
         self._ends_seen += ended
         if not self.learned:
+            self._exposure += now - place.alive
             if ended:
                 self._take_first_end(place, now)
             return
         surprise = 0.0
         if place.in_front:
-            surprise = ended - self.chance(place, now, head_alive)
+            chance = self.chance(place, now, head_alive)
+            surprise = ended - chance
+            if self._asked_often:
+                self._fade = _FADE ** min(chance / _USUAL_CHANCE, 1.0)
             correction = self.correction * math.exp(0.02 * surprise)
             self.correction = min(max(correction, 0.2), 5.0)
         settled = self._answers > _EVERY_ANSWER
         # answers from deep in the queue and surprising ones are few, and tell most
-        ordinary = place.in_front and abs(surprise) < 0.9
+        ordinary = abs(surprise) < 0.9 and (place.in_front or self.disorder > _CERTAIN)
         if settled and ordinary and self._random.random() * _ONE_IN > 1:
             return
-        hopeless = self.believed.evidence - _HOPELESS
+        best = max(self.believed.evidence, self._evidence_against_order())
+        hopeless = best - _HOPELESS
         for number, group in enumerate(self._groups):
             if (
                 settled
@@ -293,9 +318,18 @@ class QueueModel:
     def _take_first_end(self, place: Place, now: float) -> None:
         """Let the first end set the scale of every explanation."""
         time = max((place.alive + now) / 2 - place.submitted, 1e-3) / place.size
+        looked_at = max(self._exposure / (time * place.size), 1.0)
+        doublings = math.log1p(time * place.size / self._small_age)
+        self.age_power = min(1 / (looked_at * doublings), 0.5)
         for group in self._groups:
             servers = group[0].servers
-            share = 1.0 if servers is None else servers / max(place.index + 1, servers)
+            if servers is None:
+                # so many jobs were looked at for all that time, and one had ended
+                for explanation in group:
+                    off = math.log(looked_at) / explanation.shape
+                    explanation.log_scale = math.log(time) + off
+                continue
+            share = servers / max(place.index + 1, servers)
             for explanation in group:
                 explanation.log_scale = math.log(time * share)
         if not place.in_front:
@@ -318,7 +352,6 @@ class QueueModel:
         age = (now - start) / place.size
         log_known = math.log(known) if known > 0 else -math.inf
         log_age = math.log(age) if age > 0 else -math.inf
-        drawn = self._random.random()
         rate = max(1 / (self._ends_seen + 1), 0.01)
         for e in group:
             power = e.shape * (log_known - e.log_scale)
@@ -328,32 +361,36 @@ class QueueModel:
             alive = math.exp(past - total)
             chance = _DOUBT + (1 - 2 * _DOUBT) * (1 - alive)
             said = math.log(chance if ended else 1 - chance) + word
-            e.evidence = e.usual + _FADE * (e.evidence - e.usual) + said
-            if ended and age > 0:
-                # when it ended, between the last answer and this one, is drawn, so
-                # that the times learned from are as spread as the explanation says
-                log_time = log_age
-                if total - past > 1e-12:
-                    hazard = past - math.log1p(-drawn * (1 - alive))
-                    log_time = min(log_time, e.log_scale + math.log(hazard) / e.shape)
-                # the mean of the logarithm is Euler's constant / shape below the scale
-                off = log_time - e.log_scale
-                # times that this scale makes next to impossible move it faster
-                odd = not -12 < off * e.shape < 2
-                e.log_scale += (0.2 if odd else rate) * (off + _EULER / e.shape)
+            e.evidence = e.usual + self._fade * (e.evidence - e.usual) + said
+            # as much hazard shall have passed as jobs have ended; those that go on tell
+            # as much as those that ended, between the last answer and this one
+            grown = total - past
+            if not ended:
+                e.log_scale += rate * min(grown, 3.0) / e.shape
+            elif total > 6e-6:
+                passed = -1.0
+                if 1e-9 < grown < 50:
+                    passed = -grown / math.expm1(grown)
+                e.log_scale += rate * passed / e.shape
+            elif age > 0:
+                # next to impossible with this scale: a smaller step would take for ever
+                e.log_scale += 0.2 * (log_age - e.log_scale)
 
     def _show_age(self, place: Place, now: float, *, ended: bool) -> None:
-        known = place.alive - place.submitted + _SMALL_AGE
-        grown = self.age_power * math.log((now - place.submitted + _SMALL_AGE) / known)
+        known = place.alive - place.submitted + self._small_age
+        grown = self.age_power * math.log(
+            (now - place.submitted + self._small_age) / known
+        )
         chance = _DOUBT + (1 - 2 * _DOUBT) * -math.expm1(-grown)
         said = math.log(chance if ended else 1 - chance)
-        self._age_evidence = _NO_ORDER + _FADE * (self._age_evidence - _NO_ORDER) + said
+        evidence = self._fade * (self._age_evidence - _NO_ORDER)
+        self._age_evidence = _NO_ORDER + evidence + said
         passed = grown
         if ended:
             passed = 1 - grown / math.expm1(grown) if grown > 1e-9 else 0.0
         # as much hazard shall have passed as jobs have ended
         power = self.age_power * math.exp(0.05 * (ended - passed))
-        self.age_power = min(max(power, 0.05), 20.0)
+        self.age_power = min(max(power, 0.005), 20.0)
 
     def _believe(self) -> None:
         *ordered, self.believed_unordered = self._best
@@ -362,10 +399,12 @@ class QueueModel:
             self.believed = best
             if not 0.5 < self.correction < 2:
                 self.correction = 1.0
-        unordered = self.believed_unordered.evidence
-        self.ages_only = self._age_evidence >= unordered
-        against = max(self._age_evidence, unordered) - best.evidence
+        self.ages_only = self._age_evidence >= self.believed_unordered.evidence
+        against = self._evidence_against_order() - best.evidence
         self.disorder = 1 / (1 + math.exp(min(max(-against, -50.0), 50.0)))
+
+    def _evidence_against_order(self) -> float:
+        return max(self._age_evidence, self.believed_unordered.evidence)
 
     def moved_up(self, places: int, seconds: float) -> None:
         """Note how far a waiting job moved up between two answers."""

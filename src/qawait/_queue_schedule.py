@@ -1,12 +1,9 @@
 """Which job of a queue is asked about next, and when: pure, time is an argument.
 
-Every question shall bring news with the same probability. A job believed to run is
-asked about when the chance that it has ended since it was last known alive reaches
-1 / `questions_per_job`, so that each job costs as many questions on average, whatever
-its service time is like: without memory, this is as early as can be for that price;
-with regular service times, news comes early almost for free. Which jobs run, and since
-when, is learned in `QueueModel`. A few questions watch the jobs behind them; where the
-order turns out to say nothing, all jobs are asked about by their ages, in a round.
+The oldest jobs are the front: they are believed to run, and `Timing` says when each is
+asked about. How many run, and since when, is learned in `QueueModel`. A few questions
+watch the jobs behind them; where the order turns out to say nothing, all jobs are asked
+about by their ages, in a round.
 """
 
 from __future__ import annotations
@@ -16,39 +13,34 @@ import math
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qawait._queue_agenda import Agenda
-from qawait._queue_forecast import Pace, forecast, pace_of
+from qawait._queue_forecast import Forecaster
 from qawait._queue_gate import Gate
 from qawait._queue_line import Line, Place
 from qawait._queue_model import QueueModel
+from qawait._queue_timing import Timing
 from qawait._queue_watch import Watch
-from qawait.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
     from random import Random
 
 __all__ = ["QueueSchedule"]
 
 K = TypeVar("K", bound="Hashable")
 
-_QUESTIONS_UNORDERED = 8.0
-"""Questions per job where no order is known: news is late by a share of all the time
-in the queue there, so that more of them are worth it."""
-_SAVED = 0.9995
-"""What an answer leaves of the questions saved before it."""
-_MOST_SAVED = 100.0
 _SURE = 0.9
 """From this chance on, the next job is asked about before the answer is there."""
-_MANY_MISSES = 3.3
-"""A job is asked about ever less after this times the usual number of questions."""
-_SHORTEST = 0.01
-"""The shortest time between two questions about one job, in seconds."""
+_NEAR = 12
+"""How far behind the front the watch looks, mostly at the first few: too few servers
+believed explain themselves by a heavy tail."""
+_ASLEEP = 60.0
+"""So many seconds without a call, and with much overdue: the machine was suspended."""
 
 
 class QueueSchedule(Generic[K]):
     """The questions about the jobs of one service and target.
 
-    Times are seconds on the caller's clock, which never goes back.
+    Times are seconds on the caller's clock. If it goes back, it is taken to stand still.
     """
 
     def __init__(
@@ -58,6 +50,7 @@ class QueueSchedule(Generic[K]):
         questions_per_job: float = 2.45,
         max_staleness: float | None = None,
         polls_per_second: float | None = None,
+        first: float = 0.5,
     ) -> None:
         """Begin without jobs and without knowledge.
 
@@ -65,34 +58,40 @@ class QueueSchedule(Generic[K]):
             random: Varies the times, so that many clients do not march in step.
             questions_per_job: What a job may cost on average, in a queue with an
                 order; above 1. More questions bring earlier news.
-            max_staleness: The longest time in seconds between two questions about a
-                job that may be running; None leaves it to `questions_per_job`. Jobs
-                behind those cannot have ended, as long as the queue keeps its order.
+            max_staleness: How late, in seconds, the news of an end may be, beside what
+                the network and the rate limit take; None leaves it to
+                `questions_per_job`. Kept for all jobs while they are few (5 for each of
+                these seconds, less if `polls_per_second` is small). With more it is
+                kept for the jobs that run, as long as they run in the order of their
+                submission on no more servers than have been recognised.
             polls_per_second: The most questions per second; None for no cap.
+            first: The age in seconds at which a job is asked about first, while nothing
+                is known of the queue; then at ages that grow by half.
 
         Raises:
             ConfigurationError: A number cannot be right.
         """
-        if not 1 < questions_per_job < math.inf:
-            raise ConfigurationError("questions_per_job is a number above 1")
-        wishes = {"max_staleness": max_staleness, "polls_per_second": polls_per_second}
-        for name, wish in wishes.items():
-            if wish is not None and not 0 < wish < math.inf:
-                raise ConfigurationError(f"{name} is a number above 0, or None")
         self._random = random
-        self._questions_per_job = questions_per_job
-        self._hazard = -math.log1p(-1 / questions_per_job)
-        self._hazard_unordered = -math.log1p(-1 / _QUESTIONS_UNORDERED)
-        self._max_staleness = max_staleness or math.inf
-        self._model = QueueModel(random)
-        self._pace: tuple[int, Pace] | None = None
+        self._model = QueueModel(random, first, asked_often=max_staleness is not None)
+        self._line = Line()
+        self._timing = Timing(
+            random,
+            self._model,
+            self._line,
+            questions_per_job=questions_per_job,
+            max_staleness=max_staleness,
+            polls_per_second=polls_per_second,
+            first=first,
+        )
+        self._forecaster = Forecaster(random, self._model, self._line)
         self._now = -math.inf
         self._places: dict[K, Place] = {}
-        self._line = Line()
         # those believed to run, and the last of them in order
         self._front: dict[int, Place] = {}
         self._frontier: Place | None = None
         self._eager = 0
+        # until when whoever freed the last server was known to hold it
+        self._freed = -math.inf
         self._front_believed = (self._model.believed, 0.0)
         self._left_early: list[int] = []
         # whether all are asked about by age, and what was known then
@@ -102,8 +101,6 @@ class QueueSchedule(Generic[K]):
         self._agenda = Agenda()
         # whoever wants no stale news wants to know of another order soon, too
         self._watch = Watch(random, 0.02 if max_staleness is None else 0.1)
-        # questions not needed so far by jobs that brought news early
-        self._saved = 0.0
         self._gate = Gate(random, polls_per_second)
 
     def __len__(self) -> int:
@@ -128,11 +125,12 @@ class QueueSchedule(Generic[K]):
         self.discard(job)
         self._now = max(self._now, now)
         if not self._line:
-            self._watch.begin(now)
+            self._watch.begin(self._now)
         place = self._places[job] = self._line.append(job, now, size)
         place.urgent = at_once
+        self._count_jobs()
         self._extend_front()
-        if at_once or self._round:
+        if at_once or self._round or self._timing.keeps_all:
             self._put(place)
 
     def discard(self, job: K) -> None:
@@ -151,20 +149,23 @@ class QueueSchedule(Generic[K]):
 
         None for unknown jobs, for those that have ended and before any job has.
         """
-        place = self._places.get(job)
-        model = self._model
-        if place is None or place.ended or not model.learned:
-            return None
-        if self._pace is None or self._pace[0] != self._line.left:
-            self._pace = (self._line.left, pace_of(model))
-        return forecast(
-            model,
-            place,
-            now,
-            head_alive=self._line.head_alive,
-            jobs=len(self._line),
-            pace=self._pace[1],
-        )
+        return self.eta_of_all((job,), now)
+
+    def eta_of_all(
+        self, jobs: Iterable[K], now: float
+    ) -> tuple[float, float, float] | None:
+        """When the last of these jobs ends: the 10th, 50th and 90th percent.
+
+        Args:
+            jobs: Those that are unknown or have ended are passed over.
+            now: The present.
+
+        Returns:
+            Times on the caller's clock; None if no job is left, or none has ended yet.
+        """
+        found = (self._places.get(job) for job in jobs)
+        places = [place for place in found if place is not None and not place.ended]
+        return self._forecaster.forecast(places, max(self._now, now))
 
     # --- questions -------------------------------------------------------------------
 
@@ -175,7 +176,10 @@ class QueueSchedule(Generic[K]):
             now: The present.
             earliest: When the rate limit next allows a question.
         """
-        self._now = max(self._now, now)
+        before, self._now = self._now, max(self._now, now)
+        now = self._now
+        if now > before + _ASLEEP and self._agenda.earliest() < now - _ASLEEP / 2:
+            self._gate.slept()
         if now < max(earliest, self._gate.opens_at):
             return None
         place = self._next_watched(now) or self._next_due(now)
@@ -185,11 +189,12 @@ class QueueSchedule(Generic[K]):
         place.asked_at = now
         place.turn = -1
         self._gate.asked(now)
-        self._watch.count()
+        self._watch.count(settled=self._model.settled)
         if place.in_front and self._model.learned:
             # where many have ended unseen, answers are not waited for one by one
             place.eager = self._model.chance(place, now, self._line.head_alive) > _SURE
             self._eager += place.eager
+            self._freed = math.inf
             self._extend_front()
         return place.job
 
@@ -209,16 +214,20 @@ class QueueSchedule(Generic[K]):
         return bool(self._frontier and self._frontier.next)
 
     def _next_watched(self, now: float) -> Place | None:
-        """Now and then a job deep in the queue, to notice another order."""
+        """Now and then a job behind the front, to notice another order."""
         if not self._is_deep():
             return None
-        if not self._watch.take(now, len(self._line), settled=self._model.settled):
-            return None
-        for _ in range(6):
+        place = None
+        if self._watch.is_far(now, len(self._line), settled=self._model.settled):
             place = self._line.draw(self._random)
-            if place.is_free and not place.in_front:
-                return place
-        return None
+        elif self._watch.is_near():
+            if self._timing.staleness < math.inf and self._random.random() < 0.5:
+                place = self._line.draw(self._random)
+                return place if place.is_free and not place.in_front else None
+            place = self._frontier
+            for _ in range(int(_NEAR ** self._random.random())):
+                place = place and place.next
+        return place if place and place.is_free and not place.in_front else None
 
     def _next_due(self, now: float) -> Place | None:
         while (place := self._agenda.take(now)) is not None:
@@ -226,7 +235,7 @@ class QueueSchedule(Generic[K]):
                 # what has been learned since may make it later
                 when = self._time_of(place)
                 if when > now:
-                    self._agenda.put(place, self._varied(when))
+                    self._agenda.put(place, self._timing.varied(when, now))
                     continue
             return place
         return None
@@ -265,7 +274,7 @@ class QueueSchedule(Generic[K]):
             retry_after: Seconds the service asked to wait: no job is asked about
                 before.
         """
-        self._now = max(self._now, now)
+        now = self._now = max(self._now, now)
         place = self._places.get(job)
         if place is None:
             return
@@ -285,14 +294,13 @@ class QueueSchedule(Generic[K]):
         place.failures = 0
         place.urgent = False
         if place.ended:
-            self._agenda.put(place, self._varied(now + 1.0))
+            self._agenda.put(place, self._timing.varied(now + 1.0, now))
             return
-        if started is not None:
+        if started is not None and math.isfinite(started):
             place.started = min(max(started, place.submitted), now)
         if running:
             place.running_at = min(place.running_at, seen_at)
-        saved = _SAVED * self._saved + self._questions_per_job * ended - 1
-        self._saved = min(max(saved, -10 * _MOST_SAVED), _MOST_SAVED)
+        self._timing.spent(ended=ended)
         self._model.learn(
             place,
             seen_at,
@@ -302,9 +310,10 @@ class QueueSchedule(Generic[K]):
         )
         if ended:
             at = self._model.end_of(place, seen_at, self._line.head_alive)
-            if finished is not None:
+            if finished is not None and math.isfinite(finished):
                 at = min(max(finished, place.alive), now)
             self._model.ended(at)
+            self._forecaster.ended(place, at)
             self._leave(place, at)
         else:
             place.alive = seen_at
@@ -315,6 +324,7 @@ class QueueSchedule(Generic[K]):
             place.waiting_at = seen_at
             place.ahead = queue_position or 0 if place.in_front else 0
         self._follow_beliefs()
+        self._forecaster.practise(now)
         if not ended:
             if running and not place.in_front:
                 self._take_to_front(place)
@@ -329,43 +339,17 @@ class QueueSchedule(Generic[K]):
             self._eager -= 1
 
     def _put(self, place: Place) -> None:
-        self._agenda.put(place, self._varied(self._time_of(place)))
-
-    def _varied(self, when: float) -> float:
-        return when + 0.05 * self._random.random() * max(when - self._now, 0.0)
+        when = self._timing.varied(self._time_of(place), self._now)
+        self._agenda.put(place, when)
 
     def _time_of(self, place: Place) -> float:
-        """When a job is due, as is now believed; infinity: not yet to be known."""
-        if place.urgent:
-            return place.alive
-        wait = math.inf
-        if place.in_front:
-            wait = self._wait_in_front(place)
-        if self._round:
-            hazard = self._hazard_unordered / max(self._model.disorder, 0.1)
-            when = self._model.time_without_order(place, hazard)
-            wait = min(wait, when - place.alive, self._max_staleness)
-        return place.alive + max(wait, _SHORTEST)
+        return self._timing.time_of(place, by_age=self._round)
 
-    def _wait_in_front(self, place: Place) -> float:
-        model = self._model
-        if not model.learned:
-            # nothing is known: ages grow by half from question to question
-            wait = 0.5 * (place.alive - place.submitted + 1.0)
-            return min(wait, self._max_staleness)
-        # what was saved is spent, and debts are paid, a few hundred questions at a time
-        balance = 0.003 * max(self._saved, -_MOST_SAVED)
-        hazard = self._hazard * math.exp(-balance) / max(1 - model.disorder, 0.1)
-        head_alive = self._line.head_alive
-        start = model.start_of(place, model.believed, head_alive)
-        wait = model.time_of(place, hazard, head_alive) - place.alive
-        if place.ahead and model.position_time:
-            wait = min(wait, 0.7 * place.ahead * model.position_time)
-        elif (more := place.misses - _MANY_MISSES * self._questions_per_job) > 0:
-            growth = 1.25 ** min(more, 20.0)
-            wait = max(wait, min(growth * wait, 0.5 * (place.alive - start)))
-        # until it starts there is nothing to be late with
-        return min(wait, max(start - place.alive, 0.0) + self._max_staleness)
+    def _count_jobs(self) -> None:
+        if self._timing.count_jobs():
+            for place in self._line:
+                if place.is_free:
+                    self._put(place)
 
     # --- the front: those believed to run --------------------------------------------
 
@@ -375,31 +359,41 @@ class QueueSchedule(Generic[K]):
             last = self._frontier
             place = self._line.head if last is None else last.next
             if place is None:
-                return
+                break
             self._frontier = place
             while self._left_early and self._left_early[0] < place.index:
                 heapq.heappop(self._left_early)
                 self._model.skipped()
             if not place.in_front:
                 self._take_to_front(place)
+        self._freed = -math.inf
 
     def _take_to_front(self, place: Place) -> None:
         place.in_front = True
         place.misses = 0
+        if self._timing.staleness < math.inf:
+            place.blocked_until = min(self._freed, self._front_alive())
         self._front[place.index] = place
         if place.is_free:
             self._put(place)
+
+    def _front_alive(self) -> float:
+        """Until when all that are believed to run were known to."""
+        known = (max(p.alive, p.blocked_until) for p in self._front.values())
+        return min(known, default=-math.inf)
 
     def _leave(self, place: Place, at: float) -> None:
         """Take a job out of the queue: it ended, or is no longer followed."""
         if self._frontier is place:
             self._frontier = place.previous
         self._line.remove(place)
+        self._count_jobs()
         place.ended = True
         if place.in_front:
             place.in_front = False
             del self._front[place.index]
             self._model.freed(at)
+            self._freed = max(place.alive, place.blocked_until)
         else:
             heapq.heappush(self._left_early, place.index)
         self._extend_front()
@@ -449,5 +443,5 @@ class QueueSchedule(Generic[K]):
                 # most may be overdue by now, and are not all asked about at once
                 age = max(self._now - place.submitted, 0.0)
                 begin = self._now + spread * age * self._random.random()
-                when = self._varied(self._time_of(place))
+                when = self._timing.varied(self._time_of(place), self._now)
                 self._agenda.put(place, max(when, begin))

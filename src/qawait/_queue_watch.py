@@ -1,4 +1,4 @@
-"""When a job deep in the queue is asked about, to notice another order."""
+"""When a job behind the front is asked about, to notice another order."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-_PER_DOUBLING = 0.004
-"""The share of the jobs it asks about while the time since the first one doubles;
-three where they are few, or a tenth of them."""
+_PER_DOUBLING = 0.008
+"""The share of the jobs it asks about while the time since the first one doubles; three
+where they are few, or a tenth of them."""
+_SETTLED = 0.3
+"""What is enough of the watch once the order is known."""
+_MOST_OPEN = 3.0
 
 
 class Watch:
     """A thin watch over the jobs that are believed to wait. Times in seconds.
 
-    It goes by the number of questions, and by time too, for where nothing ends at the
-    front, there are few questions.
+    Far behind the front it goes by time, for where nothing ends at the front, there are
+    few questions. Near it, it goes by the number of questions.
     """
 
     def __init__(self, random: Random, share: float) -> None:
-        """Let a share of all questions, 0 to 1, go to the watch."""
+        """Let a share of all questions, 0 to 1, go to the jobs next to the front."""
         self._random = random
         self._share = share
         self._open = 0.0
@@ -40,26 +43,31 @@ class Watch:
         self._since = now
         self._next_at = min(self._next_at, now + 1.0)
 
-    def count(self) -> None:
+    def count(self, *, settled: bool) -> None:
         """Note that a question was asked."""
-        self._open = min(self._open + self._share, 3.0)
+        share = self._share * (_SETTLED if settled else 1.0)
+        self._open = min(self._open + share, _MOST_OPEN)
 
-    def take(self, now: float, jobs: int, *, settled: bool) -> bool:
-        """Whether a job is to be asked about now.
+    def is_near(self) -> bool:
+        """Whether a job next to the front is to be asked about now."""
+        if self._open < 1:
+            return False
+        self._open -= 1
+        return True
+
+    def is_far(self, now: float, jobs: int, *, settled: bool) -> bool:
+        """Whether any other job is to be asked about now.
 
         Args:
             now: The present.
             jobs: How many are in progress.
-            settled: Whether the order is known, so that a fifth of the time is enough.
+            settled: Whether the order is known.
         """
-        if now >= self._next_at:
-            self._open += 1
-            questions = max(_PER_DOUBLING * jobs, min(3.0, 0.1 * jobs))
-            pause = (now - self._since + 1.0) * math.log(2) / questions
-            if settled:
-                pause *= 5
-            self._next_at = now + pause * (0.5 + self._random.random())
-        if self._open < 1:
+        if now < self._next_at:
             return False
-        self._open -= 1
+        questions = max(_PER_DOUBLING * jobs, min(3.0, 0.1 * jobs))
+        if settled:
+            questions *= _SETTLED
+        pause = (now - self._since + 1.0) * math.log(2) / questions
+        self._next_at = now + pause * (0.5 + self._random.random())
         return True

@@ -173,9 +173,7 @@ class Submitter:
                 delivery = delivery_of(error)
                 orphans += delivery is Delivery.UNKNOWN
                 step = next_step(Phase.OPENING, error, orphans=orphans)
-                if step is Next.AGAIN and await self._transport.wait_to_repeat(
-                    error, call, attempt
-                ):
+                if step is Next.AGAIN and await self._transport.pause(error, attempt):
                     continue
                 if delivery is Delivery.REJECTED:
                     raise self._ended(error, _Sending(submission_id)) from error
@@ -232,28 +230,28 @@ class Submitter:
         else:
             return
         try:
-            step = await self._settle(sending)
+            step, found = await self._settle(sending)
         except BaseException as error:
             self._stopped(error, sending)
             raise
         if step is Next.ANOTHER_JOB:
             raise _AbandonedJob(lost)
         if step is not Next.ADOPT:
-            raise self._ended(lost, sending) from _cause(lost)
+            raise self._ended(lost, sending, found) from _cause(lost)
 
     # --- a last upload without an answer ------------------------------------------
 
-    async def _settle(self, sending: _Sending) -> Next:
-        """Find out whether a job runs, or see to it that it never does."""
+    async def _settle(self, sending: _Sending) -> tuple[Next, str]:
+        """Find out whether a job runs, or see to it that it never does; what was found."""
 
         def looked(status: Status | None, patient: bool) -> Next:
             return after_asking(
                 status, patient=patient, may_cancel=sending.circuits is not None
             )
 
-        step = await self._look(sending, looked)
+        step, status = await self._look(sending, looked)
         if step is not Next.CANCEL or sending.circuits is None:
-            return step
+            return step, f"; afterwards the job is {_word(status)}"
         circuits = sending.circuits
         cancelled = await self._cancel(sending)
 
@@ -262,11 +260,16 @@ class Submitter:
                 status, cancelled, circuits, patient=patient, jobs=sending.jobs
             )
 
-        return await self._look(sending, looked_again)
+        step, status = await self._look(sending, looked_again)
+        count = "it is not known how many" if cancelled is None else str(cancelled)
+        return step, (
+            f"; the job did not start, so it was cancelled and is {_word(status)}: "
+            f"{count} of {circuits} circuits were stopped"
+        )
 
     async def _look(
         self, sending: _Sending, judge: Callable[[Status | None, bool], Next]
-    ) -> Next:
+    ) -> tuple[Next, Status | None]:
         """Ask how a job stands until it is settled, or patience is at its end."""
         assert sending.job_id is not None
         patience = self.patience.lost_finish
@@ -280,7 +283,7 @@ class Submitter:
             left = until - anyio.current_time()
             step = judge(status, left > 0)
             if step is not Next.ASK:
-                return step
+                return step, status
             await anyio.sleep(min(wait, left))
             wait *= 1.5
 
@@ -321,9 +324,12 @@ class Submitter:
         while True:
             attempt += 1
             try:
-                return await self._transport.send(
+                answer = await self._transport.send(
                     call, before_body=lambda: self._journal.sending(submission_id)
                 )
+                if phase is not Phase.WHOLE:
+                    self._dialect.check_uploaded(answer)
+                return answer
             except NotFound:
                 # the job may be so new that not all of the service knows it
                 if phase is Phase.WHOLE or misses == len(_NEW_JOB):
@@ -331,10 +337,9 @@ class Submitter:
                 await anyio.sleep(self.patience.new_job * _NEW_JOB[misses])
                 misses += 1
             except _FAILURES as error:
-                if next_step(
-                    phase, error
-                ) is not Next.AGAIN or not await self._transport.wait_to_repeat(
-                    error, call, attempt
+                step = next_step(phase, error)
+                if step is not Next.AGAIN or not await self._transport.pause(
+                    error, attempt
                 ):
                     raise
 
@@ -344,11 +349,11 @@ class Submitter:
         """Write down a request that was cancelled, or that the journal stopped."""
         self._journal.outcome(sending.submission_id, delivery_of(error), sending.job_id)
 
-    def _ended(self, error: Error, sending: _Sending) -> Error:
+    def _ended(self, error: Error, sending: _Sending, found: str = "") -> Error:
         """Write down how a submission ended, and give the error that says so."""
         delivery = delivery_of(error)
         self._journal.outcome(sending.submission_id, delivery, sending.job_id)
-        return _submission_error(error, delivery, sending)
+        return _submission_error(error, delivery, sending, found)
 
 
 class _Sending(Struct, frozen=True):
@@ -367,11 +372,17 @@ async def _written(write: Callable[[], T], *, apart: bool) -> T:
     return await anyio.to_thread.run_sync(write) if apart else write()
 
 
+def _word(status: Status | None) -> str:
+    return "without an answer" if status is None else repr(status.raw)
+
+
 def _cause(error: Error) -> Error | None:
     return error if isinstance(error, ResponseError) else None
 
 
-def _submission_error(error: Error, delivery: Delivery, sending: _Sending) -> Error:
+def _submission_error(
+    error: Error, delivery: Delivery, sending: _Sending, found: str
+) -> Error:
     job_id = sending.job_id
     if delivery is Delivery.NOT_DELIVERED:
         return error
@@ -380,7 +391,7 @@ def _submission_error(error: Error, delivery: Delivery, sending: _Sending) -> Er
     return SubmissionUncertain(
         "the submission may be running and billed, or may never have arrived; "
         "it is not sent again",
-        evidence=str(error),
+        evidence=f"{error}{found}",
         submission_id=sending.submission_id,
         job_id=job_id,
         resume=f"qawait status {job_id}" if job_id else None,

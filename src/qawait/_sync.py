@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from qawait._job import Job, as_completed
+from qawait._sweep.sweep import Sweep
 from qawait.client import Client
 from qawait.connecting import ConnectOptions, connect
 from qawait.errors import ClientClosed, ConfigurationError
@@ -70,6 +71,8 @@ class Blocking:
             raise ClientClosed("this client is closed; connect again") from None
 
     def _wrapped(self, value: Any) -> Any:
+        if isinstance(value, Sweep):
+            return BlockingSweep(value, self._portal)
         if isinstance(value, Client | Job | IQMService | QoroService):
             return Blocking(value, self._portal)
         if hasattr(value, "__anext__"):
@@ -88,6 +91,25 @@ class Blocking:
             close = getattr(source, "aclose", None)
             if close is not None:
                 self._run(close)
+
+
+class BlockingSweep(Blocking):
+    """A sweep in a plain `with`, iterated over in a plain `for`."""
+
+    def __enter__(self) -> BlockingSweep:
+        self._run(self._subject.__aenter__)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._run(self._subject.__aexit__, *error)
+
+    def __iter__(self) -> Iterator[Any]:
+        # left early it is closed with its block, and not with the loop
+        while True:
+            try:
+                yield self._run(self._subject.__anext__)
+            except StopAsyncIteration:
+                return
 
 
 def _plain(value: Any) -> Any:

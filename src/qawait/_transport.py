@@ -257,7 +257,11 @@ class Transport:
 
     async def wait_to_repeat(self, error: Error, call: Call, attempt: int) -> bool:
         """Wait before a call is repeated; False at once if it must not be."""
-        if attempt >= self._retry.attempts or not retryable(error, call):
+        return retryable(error, call) and await self.pause(error, attempt)
+
+    async def pause(self, error: Error, attempt: int) -> bool:
+        """Wait before a further attempt; False at once if this was the last one."""
+        if attempt >= self._retry.attempts:
             return False
         asked = error.retry_after if isinstance(error, ResponseError) else None
         wait = backoff(attempt, self._random) if asked is None else asked
@@ -345,6 +349,8 @@ class Transport:
         good = response.status < 300
         limits = self._limits
         limit = limits.result_bytes if call.result and good else limits.answer_bytes
+        if call.most is not None and good:
+            limit = min(limit, call.most)
         name = f"{call.method} {call.path}"
         body = Body(response.content, limit, name, response.content_length)
         kept, value = b"", None

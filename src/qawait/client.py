@@ -13,7 +13,6 @@ from typing import (
     TypeVarTuple,
     Unpack,
 )
-from weakref import WeakValueDictionary
 
 import anyio.to_thread
 from msgspec.structs import replace
@@ -31,7 +30,7 @@ from qawait._batch import (
     prepare_as_is,
 )
 from qawait._interleaved import Interleaved
-from qawait._job import Job
+from qawait._jobs import Jobs
 from qawait._points import (
     Asked,
     Points,
@@ -40,16 +39,21 @@ from qawait._points import (
     checked_shots,
     observables_for,
 )
+from qawait._service import Opened
 from qawait.errors import ConfigurationError, Error
 from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qawait._connection import Connection
+    from qawait._job import Job
     from qawait._published import Published
-    from qawait._service import Opened, Service
+    from qawait._service import Service
+    from qawait._sweep.settings import SweepOptions
+    from qawait._sweep.sweep import Sweep
     from qawait._transport import Usage
     from qawait.circuits import Compiled
     from qawait.iqm.architecture import (
@@ -75,7 +79,7 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
+        self._jobs = Jobs(connection)
         self._interleaved = Interleaved()
 
     async def __aenter__(self) -> Client:
@@ -346,16 +350,47 @@ class Client:
             opened = await self._wire.submit(
                 submission, submission_id, hold=hold, apart=apart
             )
-        job = Job(
-            opened.job_id,
-            submission_id=submission_id,
-            manifest=manifest,
-            cancel=self._cancel,
-            release=partial(self._release, opened, submission_id) if hold else None,
-            forecast=self._connection.poller.eta,
-            tag=tag,
-        )
-        return self._follow(job, adopted=False)
+        return self._jobs.started(opened, submission_id, manifest, tag=tag)
+
+    def sweep(
+        self, circuits: Any, grid: Any = None, **options: Unpack[SweepOptions]
+    ) -> Sweep:
+        """Run many circuits: `async with client.sweep(...) as sweep`, then iterate.
+
+        Args:
+            circuits: Any iterable or asynchronous iterable of circuits, or of pairs of a
+                key and a circuit, or a mapping from keys; it is taken from when there is
+                room. Or one circuit with free parameters.
+            grid: For each parameter its values: all combinations are run. Or the points
+                one by one: any (asynchronous) iterable of mappings from parameter to
+                number. None where each circuit stands for itself.
+            options: `shots`, `budget`, ...: `qawait._sweep.settings` describes them.
+
+        Raises:
+            ConfigurationError: A setting cannot be right.
+        """
+        from qawait._sweep.sweep import Sweep
+
+        return Sweep(self._connection, self._jobs.started, circuits, grid, options)
+
+    async def start_sweep(
+        self, circuits: Any, grid: Any = None, **options: Unpack[SweepOptions]
+    ) -> Sweep:
+        """What `sweep` does without `async with`, as in a notebook: it begins at once."""
+        return await self.sweep(circuits, grid, **options).start()
+
+    def resume(self, journal: str | Path) -> Sweep:
+        """Go on with what a journal has sent: `async with client.resume(path) as sweep`.
+
+        Its points are those that have no result yet: jobs are followed to their end, and
+        what is uncertain comes with its evidence. Nothing is submitted, so the program
+        that began may hold more points: run it again with the same journal.
+        """
+        from qawait._sweep.sweep import Sweep
+
+        options: SweepOptions = {"journal": journal}
+        jobs = self._jobs.started
+        return Sweep(self._connection, jobs, None, None, options, resume=True)
 
     def job(self, job_id: str) -> Job:
         """Come back to a job by its id; one of this client is the same object.
@@ -366,23 +401,11 @@ class Client:
             ConfigurationError: This cannot be an id.
         """
         self._connection.check()
-        known = self._jobs.get(_checked(job_id))
+        known = self._jobs.find(_checked(job_id))
         if known is not None:
             return known
         manifest = Manifest(target=self.target.name, simulated=self.target.simulated)
-        job = Job(
-            job_id,
-            submission_id="",
-            manifest=manifest,
-            cancel=self._cancel,
-            forecast=self._connection.poller.eta,
-        )
-        return self._follow(job, adopted=True)
-
-    def _follow(self, job: Job, *, adopted: bool) -> Job:
-        self._jobs[job.id] = job
-        self._connection.poller.follow(job, adopted=adopted)
-        return job
+        return self._jobs.started(Opened(job_id), "", manifest, adopted=True)
 
     async def status(self, job_id: str) -> Status:
         """Ask once how a job stands.
@@ -399,12 +422,6 @@ class Client:
             ConfigurationError: The service has no way to delete a job.
         """
         await self._wire.delete(_checked(job) if isinstance(job, str) else job.id)
-
-    async def _cancel(self, job_id: str) -> None:
-        await self._wire.cancel(job_id)
-
-    async def _release(self, opened: Opened, submission_id: str) -> None:
-        await self._wire.release(opened, submission_id)
 
     def __repr__(self) -> str:
         connection = self._connection

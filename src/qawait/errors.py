@@ -32,6 +32,13 @@ Error
 │  ├─ ResultGone                        it may have run, but its results were deleted
 │  ├─ SubmissionRejected                the service refused the submission
 │  └─ SubmissionUncertain               it may be running and billed, or never arrived
+├─ JournalError                         the record of what was sent cannot be used
+│  ├─ JournalFull                       no room on the disk; nothing more is sent
+│  ├─ JournalCorrupt                    its files are damaged, or no journal
+│  ├─ JournalLocked                     another process has it open
+│  ├─ JournalIdentityMismatch           it belongs to another service or account
+│  ├─ JournalTooNew                     a newer version of qawait wrote it
+│  └─ PointMismatch                     the same key stands for another circuit
 └─ ResultError                          a result cannot answer this question
    ├─ NoShotData                        there are no single shots
    ├─ NoCounts                          there are no counts
@@ -60,6 +67,12 @@ __all__ = [
     "JobFailed",
     "JobMissing",
     "JobTimedOut",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFull",
+    "JournalIdentityMismatch",
+    "JournalLocked",
+    "JournalTooNew",
     "LevelError",
     "MissingExtra",
     "NoCounts",
@@ -69,6 +82,7 @@ __all__ = [
     "NotFound",
     "NotMeasured",
     "PermissionDenied",
+    "PointMismatch",
     "ProtocolError",
     "RateLimited",
     "RedirectRefused",
@@ -325,6 +339,45 @@ class SubmissionUncertain(JobError):
         super().__init__(message, job_id=job_id, resume=resume)
         self.evidence = evidence
         self.submission_id = submission_id
+
+
+class JournalError(Error):
+    """The record of what was sent cannot be used, so nothing more is sent."""
+
+
+class JournalFull(JournalError):
+    """There is no room on the disk; make some, and run the same again."""
+
+
+class JournalCorrupt(JournalError):
+    """The files of a journal are damaged, or are no journal; they are left as they are."""
+
+
+class JournalLocked(JournalError):
+    """Another process has the journal open: `pid` on `host`, None if it does not say."""
+
+    def __init__(
+        self, message: str, *, pid: int | None = None, host: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.host = host
+
+
+class JournalIdentityMismatch(JournalError):
+    """The journal belongs to another service, target or account."""
+
+
+class JournalTooNew(JournalError):
+    """A newer version of qawait wrote the journal; this one leaves it as it is."""
+
+
+class PointMismatch(JournalError):
+    """A key that the journal knows now stands for another circuit; `key` is it."""
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class ResultError(Error):

@@ -150,6 +150,9 @@ class Call(Struct, frozen=True, kw_only=True):
     """Statuses from 300 on that count as an answer and not as an error."""
     result: bool = False
     """Whether the answer may be as large as a measurement batch."""
+    most: int | None = None
+    """The largest body that can be an answer, in bytes, where that follows from what was
+    submitted; None leaves it to the limit for its kind."""
     reader: Callable[[], BodyReader] | None = None
     """Makes what reads the body of an answer below 300, a new one for every attempt;
     None keeps the body whole."""
@@ -313,6 +316,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     open_job: Callable[[Submission], Call]
     read_opened: Callable[[Answer], str]
     uploads: Callable[[str, Submission], Iterator[Call]]
+    check_uploaded: Callable[[Answer], None] = lambda answer: None
+    """Raises a ProtocolError for an answer to an upload that is not the service's."""
     status: Callable[[str], Call]
     read_status: Callable[[Answer], Status]
     result: Callable[[str, Status, Manifest], Exchange[Result]]

@@ -10,6 +10,9 @@ import pytest
 
 import qawait
 from qawait import errors
+from qawait._sweep.estimate import Estimate
+from qawait._sweep.settings import Settings
+from qawait._sweep.settling import Progress
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.dialects import SERVER, STATION, STATION_30, V1, V2, V2_24
 from qawait.model import Dialect, Submission, Target
@@ -151,6 +154,11 @@ BEHIND = {"measured", "tallied", "values"}
         ("client", public(qawait.Retry)),
         ("client", set(inspect.signature(qawait.connect).parameters)),
         ("client", set(inspect.signature(qawait.Client.submit).parameters)),
+        ("sweep", public(qawait.Sweep)),
+        ("sweep", public(qawait.Point)),
+        ("sweep", public(qawait.Budget)),
+        ("sweep", set(Settings.__struct_fields__)),
+        ("sweep", set(Estimate.__struct_fields__) | set(Progress.__struct_fields__)),
         ("results", {n for n in public(qawait.Result) if not n.startswith("of_")}),
         ("results", public(qawait.CircuitResult) - BEHIND),
         ("results", set(qawait.Layout.__struct_fields__)),

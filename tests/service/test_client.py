@@ -14,7 +14,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 import qawait
-from qawait import IQMService, QoroService, State, errors, iqm
+from qawait import IQMService, QoroService, State, _interleaved, errors, iqm
 from qawait.iqm import Circuit, Instruction
 from tests.fault_server import Hang, Request, answering, reply
 from tests.service.running import LocalService, running
@@ -262,9 +262,11 @@ async def test_the_architecture_is_asked_for_once_by_many_submissions(
 
 
 async def test_many_submissions_at_once_leave_the_loop_to_others_in_between(
-    null_service: LocalService,
+    null_service: LocalService, monkeypatch: pytest.MonkeyPatch
 ):
     """Preparing a thousand circuits in one turn would hold up everything else."""
+    # with no time at all for it, a turn of the loop prepares one
+    monkeypatch.setattr(_interleaved, "AT_A_TIME", 0.0)
     turns = 0
     prepared_in: set[int] = set()
 

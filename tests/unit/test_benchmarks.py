@@ -29,7 +29,7 @@ def records(benchmark: str, *options: str) -> list[dict[str, object]]:
 
 
 def test_there_are_benchmarks() -> None:
-    assert "bench_roundtrip" in BENCHMARKS
+    assert "bench_follow" in BENCHMARKS
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)

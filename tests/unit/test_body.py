@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
-import itertools
 import threading
-import time
 import tracemalloc
 import weakref
 from contextlib import asynccontextmanager
@@ -21,7 +19,6 @@ import anyio.to_thread
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from tests.fault_server import Cut, FaultServer, Hang, Request, answering, reply
-from tests.virtual_time import VirtualTimeLoop
 
 from qawait import errors
 from qawait._auth import FixedToken, Secret
@@ -29,6 +26,7 @@ from qawait._body import LARGE, Body
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.dialects import SERVER
 from qawait.model import Call
+from qawait.testing import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -344,19 +342,11 @@ def test_a_sender_is_not_blamed_for_the_time_that_a_reader_takes():
         class Slow(Collector):
             def feed(self, data: bytes | memoryview, /) -> None:
                 super().feed(data)
-                until = loop.time() + 1e4
-                while loop.time() < until:
-                    time.sleep(0)
+                loop.stall(1e4)
 
-        async def clockwork() -> None:
-            for _ in itertools.count():
-                await asyncio.sleep(1e3)
-
-        ticking = asyncio.create_task(clockwork())
         drip = asyncio.create_task(dripping(content, 12, bytes(MiB // 4)))
         assert len(await Body(content, 4 * MiB, "GET x").read_by(Slow())) == 3 * MiB
         await drip
-        ticking.cancel()
 
     assert in_virtual_time(scenario) > 1e4
 

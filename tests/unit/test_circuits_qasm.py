@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -209,3 +211,23 @@ def test_circuits_made_for_one_service_are_not_sent_to_the_other() -> None:
     assert as_is(sent, native=False) == [sent]
     with pytest.raises(CircuitError, match="text: is made for Qoro"):
         as_is(sent, native=True)
+
+
+_THREAD_AFTER_THREAD = """
+import threading
+from qawait.circuits.openqasm import parsed
+for _ in range(4):
+    text = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; h q[0];'
+    thread = threading.Thread(target=parsed, args=(text, 2, "circuit"))
+    thread.start()
+    thread.join()
+print("all four")
+"""
+
+
+def test_circuits_can_be_read_in_one_thread_after_another():
+    """Once the thread that has loaded Qiskit ends, its OpenQASM importer crashes."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _THREAD_AFTER_THREAD], capture_output=True, text=True
+    )
+    assert ran.stdout == "all four\n", ran.returncode

@@ -167,6 +167,29 @@ async def test_a_job_that_compiles_faster_does_not_overtake_the_one_before_it() 
         assert second.stage is Stage.COMPILED
 
 
+async def test_an_engine_is_at_rest_only_while_it_waits_for_machines() -> None:
+    options = ServeOptions(null=True, service_time=3600.0, servers=2)
+    engine = Engine(SlowStore(), Ledger(), options)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        await group.start(engine.run)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.is_at_rest
+        for _ in range(3):
+            await engine.submit(_job(), [b"{}"])
+            # neither compiled nor taken by the machine that is free
+            assert not engine.is_at_rest
+            await anyio.wait_all_tasks_blocked()
+            assert engine.is_at_rest
+        group.cancel_scope.cancel()
+
+
+async def test_an_engine_that_compiles_is_not_at_rest() -> None:
+    async with _overtaken() as (engine, store, _, _):
+        await anyio.wait_all_tasks_blocked()
+        assert not engine.is_at_rest
+        store.readable.set()
+
+
 async def test_a_job_that_cannot_run_leaves_the_turn_to_the_next() -> None:
     async with _overtaken() as (engine, _, first, second):
         assert await engine.cancel(first)

@@ -18,6 +18,7 @@ from qawait.errors import (
     ProtocolError,
     ResultMismatch,
 )
+from qawait.layout import Layout
 from qawait.model import (
     Answer,
     Call,
@@ -743,3 +744,19 @@ def test_the_word_tells_whether_a_job_is_on_the_machine(
 ) -> None:
     body = json.dumps({"status": word}).encode()
     assert DIALECT.read_status(Answer(200, {}, body)).running is running
+
+
+def test_a_page_is_no_larger_than_the_histograms_of_all_shots_can_be():
+    layout = Layout.of_keys({"m": 20})
+    record = CircuitRecord(label="a", shots=1000, layout=layout)
+    known = Manifest(circuits=(record, record))
+    [call] = next(DIALECT.result(JOB, COMPLETED, known))
+    assert call.most is not None
+    assert 2 * 1000 * 20 * 4 < call.most < 2**21
+    for unknown in (
+        Manifest(),
+        Manifest(circuits=(record, CircuitRecord(label="b", shots=5))),
+        Manifest(circuits=(record, CircuitRecord(label="b", layout=layout))),
+    ):
+        [call] = next(DIALECT.result(JOB, COMPLETED, unknown))
+        assert call.most is None

@@ -90,10 +90,53 @@ def answer_until(s: QueueSchedule[int], until: float, **said: Any) -> list[float
 def test_before_anything_is_known_ages_grow_from_question_to_question():
     s = schedule()
     s.add(7, now=100.0)
-    ages = [at - 100.0 for at in answer_until(s, 1000.0)]
+    ages = [at - 100.0 for at in answer_until(s, 140.0)]
     assert 0.5 <= ages[0] <= 0.55
     assert all(1.4 < b / a < 2.6 for a, b in pairwise(ages))
-    assert len(ages) < 25
+    assert 7 <= len(ages) <= 11
+
+
+def test_one_long_job_is_asked_about_every_twenty_seconds():
+    """Ten minutes may be late by ten percent for a queue, and not for whoever waits."""
+    s = schedule()
+    s.add(7, now=0.0)
+    times = answer_until(s, 3600.0)
+    assert 19.0 < max(b - a for a, b in pairwise(times)) <= 21.0
+    assert len(times) < 200
+
+
+@pytest.mark.parametrize(
+    ("first", "ends", "latest"),
+    [(0.01, 0.02, 0.03), (0.5, 0.05, 0.53), (0.5, 2.0, 2.6), (0.5, 600.0, 621.0)],
+)
+def test_one_job_on_an_unknown_service_is_soon_known(
+    first: float, ends: float, latest: float
+):
+    s = schedule(first=first)
+    s.add(7, now=0.0)
+    known = next(at for at in answer_until(s, 1000.0) if at >= ends)
+    assert ends <= known <= latest
+
+
+def test_one_job_after_another_on_a_local_service_is_known_in_milliseconds():
+    """A notebook: each job is submitted when the last has come; 20 to 30 ms each."""
+    s = schedule(first=0.01, questions_per_job=8.0, max_staleness=0.5)
+    random = Random(1)
+    now, late, questions = 0.0, [], 0
+    for job in range(40):
+        s.add(job, now)
+        end = now + random.uniform(0.02, 0.03)
+        while job in s:
+            now = max(now, s.next_wakeup() or 0.0)
+            if s.due(now) is not None:
+                questions += 1
+                s.observed(job, now, ended=now >= end)
+                if now >= end:
+                    s.discard(job)
+        late.append(now - end)
+    assert max(late[5:]) < 0.012
+    assert sum(late) / len(late) < 0.006
+    assert questions < 40 * 8
 
 
 def test_a_job_under_question_is_not_due_twice():
@@ -249,7 +292,7 @@ def test_news_is_early_for_two_and_a_half_questions_per_job(servers: int, cv: fl
     assert median(o.delay for o in outcomes) <= possible(scenario)
 
 
-@pytest.mark.parametrize("service_time", [0.05, 60.0, 3600.0])
+@pytest.mark.parametrize("service_time", [0.05, 60.0, 600.0])
 def test_the_scale_of_service_times_does_not_matter(service_time: float):
     scenario = fifo(service_time=service_time, servers=2, cv=0.5)
     outcome = run(scenario, seed=5)
@@ -286,9 +329,9 @@ def test_staleness_is_kept_for_jobs_that_run():
     assert max(late) <= 0.4 * 1.05 + 1e-9
 
 
-def test_batches_that_end_together_cost_little_more_than_a_question_per_job():
+def test_batches_that_end_together_are_known_early_for_no_more_questions():
     outcome = run(fifo(together=20, cv=0.5))
-    assert outcome.questions_per_job < 1.9
+    assert outcome.questions_per_job < 2.45
     assert outcome.delay < 0.5
 
 
@@ -378,9 +421,18 @@ def test_another_order_costs_no_more_than_asking_by_age(how: dict[str, Any]):
 
 
 def test_jobs_that_all_run_at_once_are_not_taken_for_a_queue():
-    outcome = run(fifo(servers=1000, service_time=600.0, cv=0.5))
-    assert outcome.delay < 0.2 * 600.0
-    assert outcome.questions_per_job < 8.0
+    scenario = fifo(servers=1000, service_time=600.0, cv=0.5)
+    outcomes = [run(scenario, seed) for seed in (2, 3, 4)]
+    assert median(o.delay for o in outcomes) < 0.15 * 600.0
+    assert all(o.questions_per_job < 10.0 for o in outcomes)
+
+
+def test_no_order_is_noticed_before_half_of_the_jobs_have_ended():
+    """Two thousand seconds in random order; by age alone, news is about 70 s late."""
+    for seed in (1, 2, 3, 4):
+        outcome = run(fifo(random_order=True, cv=1.0), seed)
+        assert outcome.delay < 250.0
+        assert outcome.questions_per_job < 12.0
 
 
 @pytest.mark.parametrize("told", ["tells_running", "tells_position", "tells_times"])
@@ -395,65 +447,6 @@ def test_positions_tell_of_strangers_jobs():
     silent = fifo(strangers=3.0, cv=0.1, jobs=600)
     telling = fifo(strangers=3.0, cv=0.1, jobs=600, tells_position=True)
     assert run(telling, seed=2).delay < 0.5 * run(silent, seed=2).delay
-
-
-# --- forecasts -----------------------------------------------------------------------
-
-
-class Forecasting(Recorded):
-    """Writes down a forecast for any job of 600 after every twentieth answer."""
-
-    told: list[tuple[int, tuple[float, float, float]]]
-
-    def observed(self, job: int, now: float, **said: Any) -> None:
-        super().observed(job, now, **said)
-        if len(self.asked) > 60 and len(self.asked) % 20 == 0:
-            other = len(self.asked) * 7919 % 600
-            eta = self.eta(other, now)
-            if eta is not None:
-                self.told.append((other, eta))
-
-
-@pytest.mark.parametrize(
-    "how",
-    [
-        {},
-        {"cv": 1.0, "servers": 4},
-        {"cv": 0.1, "servers": 8},
-        {"service_time": 60.0, "cv": 0.5, "servers": 2},
-    ],
-    ids=str,
-)
-def test_four_of_five_jobs_end_within_the_forecast(how: dict[str, Any]):
-    scenario = fifo(**how, jobs=600)
-    right: list[bool] = []
-    early: list[bool] = []
-    for seed in range(4):
-        history = run_queue(scenario, Random(seed))
-        s = Forecasting(Random(seed))
-        s.asked, s.told = [], []
-        follow(s, scenario, history)
-        for job, (low, middle, high) in s.told:
-            assert low < middle < high
-            right.append(low <= history.fates[job].ended <= high)
-            early.append(history.fates[job].ended < middle)
-    assert len(right) > 80
-    assert 0.6 <= sum(right) / len(right) <= 0.98
-    assert 0.2 <= sum(early) / len(early) <= 0.8
-
-
-def test_there_is_no_forecast_before_any_job_has_ended():
-    s = schedule()
-    s.add(7, now=0.0)
-    s.add(8, now=0.0)
-    assert s.eta(7, 0.5) is None
-    assert s.due(0.9) == 7
-    s.observed(7, 5.0, ended=True)
-    assert s.eta(7, 5.0) is None, "it has ended"
-    assert s.eta(99, 5.0) is None
-    eta = s.eta(8, 5.0)
-    assert eta is not None
-    assert eta[0] < eta[1] < eta[2]
 
 
 # --- what it costs -------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.lattice import LATTICE, QUBITS, lattice
 from qawait._batch import check_native
 from qawait.circuits import prepare
 from qawait.errors import CircuitError, ConfigurationError
+from qawait.iqm import screening
 from qawait.iqm.architecture import DynamicQuantumArchitecture, GateInfo, Implementation
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.operations import with_floats
@@ -267,3 +269,23 @@ def test_a_list_of_instructions_becomes_a_tuple_in_a_plain_circuit_too() -> None
     given = Circuit("c", [prx(), M])  # pyright: ignore[reportArgumentType]
     (found,) = prepare(given, LATTICE)
     assert found.circuit.instructions == (prx(), M)
+
+
+def test_what_was_seen_does_not_pile_up(monkeypatch: pytest.MonkeyPatch):
+    """A barrier may be on any choice of qubits, and a screen lives as long as a client."""
+    monkeypatch.setattr(screening, "_MOST_KNOWN", 5)
+    screen = Screen(MACHINE)
+    for locus in permutations(QUBITS, 2):
+        assert screen.passes(circuit(Instruction("barrier", locus), M))
+        assert 0 < len(screen) <= 5
+
+
+def test_two_machines_of_one_calibration_set_are_not_taken_for_each_other():
+    """Their circuits come in turns, as from two clients of one program."""
+    without = replace(
+        LATTICE, gates={n: g for n, g in LATTICE.gates.items() if n != "prx"}
+    )
+    turned = circuit(prx(), M)
+    for _ in range(2):
+        assert prepare(turned, LATTICE)[0].runs_on == LATTICE.calibration_set_id
+        assert prepare(turned, without)[0].runs_on is None

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from qawait.errors import ConfigurationError
+from qawait.local import store as store_module
 from qawait.local.jobs import Job, Moment, Stage, now
 from qawait.local.store import Store, default_path
 
@@ -127,6 +128,37 @@ async def test_what_is_written_later_is_read_by_whoever_comes_after() -> None:
     store = await Store.open(None)
     store.add_later(job, [b"body"])
     assert await store.job(job.id) == job
+    await store.close()
+
+
+async def test_a_job_written_later_changes_and_goes_as_any_other() -> None:
+    """Its bodies are at hand without the file; what comes after is in the file only."""
+    job = _job()
+    store = await Store.open(None)
+    store.add_later(job, [b"body"])
+    assert await store.parts(job.id) == (b"body",)
+    job.parts = 2
+    await store.update(job, part=b"more")
+    assert await store.parts(job.id) == (b"body", b"more")
+    await store.delete(job.id)
+    assert await store.parts(job.id) == ()
+    store.add_later(job, [b"again"])
+    await store.delete(job.id)
+    assert await store.parts(job.id) == ()
+    await store.close()
+
+
+async def test_bodies_are_kept_at_hand_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_KEPT_BYTES", 25)
+    jobs = [_job() for _ in range(5)]
+    store = await Store.open(None)
+    for number, job in enumerate(jobs):
+        store.add_later(job, [b"x" * 10, b"%d" % number])
+    assert store.kept_bytes == 22
+    for number, job in enumerate(jobs):
+        assert await store.parts(job.id) == (b"x" * 10, b"%d" % number)
     await store.close()
 
 

@@ -439,6 +439,9 @@ async def test_a_lost_finish_is_uncertain_unless_every_circuit_was_cancelled(
         with pytest.raises(errors.SubmissionUncertain) as caught:
             await service.submit(QASM, "s-1")
         assert caught.value.job_id == "job-0"
+        known = "it is not known how many" if cancelled is None else cancelled
+        told = f"is {after!r}: {known} of 1 circuits were stopped"
+        assert told in caught.value.evidence
         assert journal.entries["s-1"].delivery is U
         assert steps(server) == ["init", "job-0/add_circuits", "job-0/cancel"]
 
@@ -464,8 +467,9 @@ async def test_a_job_that_is_past_pending_has_its_finish_and_is_not_cancelled(
 
 async def test_a_job_at_a_word_that_is_not_known_is_neither_adopted_nor_cancelled():
     async with serving(Qoro(1, before="WARMING"), QORO) as (service, server, _journal):
-        with pytest.raises(errors.SubmissionUncertain):
+        with pytest.raises(errors.SubmissionUncertain) as caught:
             await service.submit(QASM, "s-1")
+        assert "afterwards the job is 'WARMING'" in caught.value.evidence
         assert steps(server) == ["init", "job-0/add_circuits"]
 
 

@@ -326,6 +326,37 @@ async def test_the_hook_runs_before_the_server_sees_the_body():
     assert ran == ["hook", "server"]
 
 
+async def test_the_server_sees_the_body_only_after_a_hook_that_takes_time():
+    ran: list[str] = []
+
+    async def take_time() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        ran.append("hook")
+
+    def say(request: Request, number: int) -> bytes:
+        ran.append("server")
+        return reply()
+
+    async with answering(say) as server, transport(server) as t:
+        await t.send(POST, before_body=take_time)
+    assert ran == ["hook", "server"]
+
+
+async def test_a_hook_that_refuses_late_sends_no_byte():
+    class DiskFull(Exception):
+        pass
+
+    async def refuse() -> None:
+        await asyncio.sleep(0)
+        raise DiskFull
+
+    async with answering(lambda r, n: reply()) as server, transport(server) as t:
+        with pytest.raises(DiskFull):
+            await t.send(POST, before_body=refuse)
+        assert server.requests == []
+
+
 async def test_a_body_above_the_limit_is_refused_also_when_compressed():
     import gzip
 
@@ -339,6 +370,19 @@ async def test_a_body_above_the_limit_is_refused_also_when_compressed():
         with pytest.raises(errors.ResponseTooLarge) as caught:
             await t.send(GET)
         no_canary(caught.value)
+
+
+async def test_a_call_that_knows_the_largest_answer_takes_no_larger_one():
+    """What follows from a submission is a closer bound than what any result may be."""
+    call = Call(kind="read", method="GET", path="x", result=True, most=1000)
+
+    def say(request: Request, number: int) -> bytes:
+        return reply(200, b"0" * (1000 + number))
+
+    async with answering(say) as server, transport(server) as t:
+        assert len((await t.send(call)).body) == 1000
+        with pytest.raises(errors.ResponseTooLarge):
+            await t.send(call)
 
 
 async def test_a_compressed_answer_is_decoded():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -155,6 +155,25 @@ def evaluated(label: str, expression: Any, given: Mapping[Any, float]) -> float:
     return number
 
 
+class _Same:
+    """An architecture as a key: it is equal to itself and to no other."""
+
+    def __init__(self, architecture: DynamicQuantumArchitecture) -> None:
+        self.architecture = architecture
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.architecture is other.architecture
+
+    def __hash__(self) -> int:
+        return id(self.architecture)
+
+
+@lru_cache(maxsize=4)
+def _screen_of(same: _Same) -> Screen:
+    """One screen for all submissions to a machine, which it need not learn anew."""
+    return Screen(Machine.of(same.architecture))
+
+
 class _AsIs:
     """Takes circuits that are native already, or compiled, as they are.
 
@@ -168,7 +187,9 @@ class _AsIs:
 
     @cached_property
     def _here(self) -> Screen:
-        return Screen(self._architecture and Machine.of(self._architecture))
+        if self._architecture is None:
+            return Screen()
+        return _screen_of(_Same(self._architecture))
 
     def take(self, source: Source) -> Compiled:
         circuit = source.circuit
@@ -182,7 +203,8 @@ class _AsIs:
             raise CircuitError(
                 source.origin, "is not native: compile=False takes native circuits only"
             )
-        circuit = replace(circuit, name=source.label)
+        if circuit.name != source.label:
+            circuit = replace(circuit, name=source.label)
         runs_here = self._here.passes(circuit)
         here = self._architecture and self._architecture.calibration_set_id
         if not runs_here and not self._anywhere.passes(circuit):

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from qawait.circuits.batch import for_each, one_line
 from qawait.circuits.compiled import Compiled, compiled
+from qawait.circuits.loading import load_qiskit
 from qawait.circuits.plain_qasm import LARGEST_REGISTER, Outline
 from qawait.circuits.rules import registers_of
 from qawait.circuits.source import Source, is_quantum_circuit
@@ -52,6 +53,7 @@ def parsed(text: str, version: int, origin: str) -> QuantumCircuit:
     if version not in (2, 3):
         raise CircuitError(origin, f"OpenQASM {version} is not known: 2 and 3 are")
     try:
+        load_qiskit()
         return _parsed_2(text) if version == 2 else _parsed_3(text)
     except ImportError as error:
         raise MissingExtra("OpenQASM and Qiskit circuits", "qiskit") from error

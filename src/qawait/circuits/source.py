@@ -18,7 +18,7 @@ from qawait.circuits.compiled import Compiled
 from qawait.errors import CircuitError, ConfigurationError
 from qawait.iqm.circuit import Circuit, Instruction
 
-__all__ = ["LARGEST_SOURCE_BYTES", "Source", "read"]
+__all__ = ["LARGEST_SOURCE_BYTES", "Source", "is_single", "read"]
 
 LARGEST_SOURCE_BYTES = 10_000_000
 """Larger files and texts are refused unread; a circuit of 100,000 gates has 2 MB."""
@@ -118,7 +118,7 @@ def is_quantum_circuit(value: object) -> bool:
 
 
 def _entries(source: object, label: str | None) -> list[tuple[str | None, object]]:
-    if _is_single(source) or not isinstance(source, Iterable):
+    if is_single(source) or not isinstance(source, Iterable):
         return [(label, source)]
     if label is not None:
         raise ConfigurationError(
@@ -133,7 +133,7 @@ def _entries(source: object, label: str | None) -> list[tuple[str | None, object
     return [(None, item) for item in cast("Iterable[object]", source)]
 
 
-def _is_single(source: object) -> bool:
+def is_single(source: object) -> bool:
     if isinstance(source, Mapping):
         return _is_native_dict(cast("Mapping[object, object]", source))
     return isinstance(source, (*_SINGLE, Source)) or is_quantum_circuit(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qawait.cli.demo import demo
+from qawait.cli.journal import journal
 from qawait.cli.results import results
 from qawait.cli.run import run
 from qawait.cli.serve import serve
@@ -44,5 +45,5 @@ def qawait() -> None:
     """  # noqa: D301
 
 
-for _command in (run, demo, serve, status, results, cancel):
+for _command in (run, demo, serve, status, results, cancel, journal):
     qawait.add_command(_command)

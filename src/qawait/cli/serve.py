@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["serve"]
 
@@ -21,7 +24,39 @@ class _Seconds(click.ParamType[float]):
         try:
             return seconds(value)
         except ValueError:
-            self.fail(f"{value!r} is no duration: write 2s, 250ms or 0.5", param, ctx)
+            self.fail(
+                f"{value!r} is no duration: write 2s, 250ms, 1h or 0.5", param, ctx
+            )
+
+
+class _Read(click.ParamType[Any]):
+    """Text that a function of ours reads, or refuses with a sentence."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        from qawait.errors import ConfigurationError
+
+        try:
+            return self._read(value)
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _faults(text: str) -> Any:
+    from qawait.local.faults import read_faults
+
+    return read_faults(text)
+
+
+def _promises(text: str) -> Any:
+    from qawait.local.faults.promises import read_promises
+
+    return read_promises(text)
 
 
 @click.command()
@@ -47,8 +82,22 @@ class _Seconds(click.ParamType[float]):
     "--service-time",
     type=_Seconds(),
     metavar="TIME",
-    help="How long a machine takes for a job, such as 2s or 250ms."
+    help="How long a machine takes for a job, such as 2s, 250ms or 1h."
     "  [default: as long as the simulation]",
+)
+@click.option(
+    "--service-time-cv",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="X",
+    help="Spread of the service times, as a share of their mean.  [default: 0]",
+)
+@click.option(
+    "--clock",
+    type=click.Choice(["real", "virtual"]),
+    default="real",
+    help="virtual: jump over a job's service time when somebody asks for it, and forget"
+    " all jobs at the end.  [default: real]",
 )
 @click.option(
     "--servers",
@@ -75,10 +124,23 @@ class _Seconds(click.ParamType[float]):
     help="Refuse too many requests for a while, as IQM does.",
 )
 @click.option(
+    "--faults",
+    type=_Read("script", _faults),
+    metavar="SCRIPT",
+    help="What goes wrong, such as drop_reply:0.05@submit,503:#3@poll,slow:2s@results.",
+)
+@click.option(
+    "--broken",
+    type=_Read("promises", _promises),
+    metavar="P1,...",
+    help="Promises that Qoro's dialect does not keep, of P1 to P4.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     metavar="N",
-    help="The same submissions give the same samples.  [default: new ones each time]",
+    help="The same submissions give the same samples, and meet the same faults."
+    "  [default: new ones each time]",
 )
 @click.option(
     "--json",
@@ -91,10 +153,14 @@ def serve(
     store: Path | None,
     null: bool,
     service_time: float | None,
+    service_time_cv: float,
+    clock: str,
     servers: int,
     workers: int | None,
     target: str,
     rate_limit: str | None,
+    faults: tuple[Any, ...] | None,
+    broken: frozenset[str] | None,
     seed: int | None,
     as_json: bool,
 ) -> int:
@@ -111,8 +177,10 @@ def serve(
       QAWAIT_TOKEN=... qawait run bell.qasm --service iqm:http://127.0.0.1:8400
       QAWAIT_TOKEN=... qawait run bell.qasm --service qoro:http://127.0.0.1:8400/api
       qawait serve --service-time 2s --servers 1      (a queue with that pace)
+      qawait serve --null --service-time 1h --clock virtual    (hours, without waiting)
       qawait serve --target star                      (qubits around a resonator)
       qawait serve --null                             (for load tests)
+      qawait serve --faults drop_reply:0.05@submit --seed 1    (answers get lost)
     """  # noqa: D301
     from qawait.local.options import ServeOptions
     from qawait.local.rate_limit import RATE_LIMITS
@@ -125,9 +193,13 @@ def serve(
             store=store,
             null=null,
             service_time=service_time,
+            service_time_cv=service_time_cv,
+            clock=clock,
             servers=servers,
             target=target,
             rate_limit=None if rate_limit is None else RATE_LIMITS[rate_limit],
+            faults=faults or (),
+            broken=broken or frozenset(),
             seed=seed,
             json=as_json,
             **given,

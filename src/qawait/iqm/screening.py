@@ -33,6 +33,10 @@ _GIVEN = {
 }
 
 
+_MOST_KNOWN = 10_000
+"""A barrier may be on any choice of qubits: what was seen must not pile up."""
+
+
 class Screen:
     """Finds circuits that are certainly right, and remembers what it has seen.
 
@@ -52,6 +56,10 @@ class Screen:
         self._mapping = qubit_mapping
         self._known: dict[tuple[str, tuple[str, ...], str | None], int] = {}
         """What is right for each operation, locus and implementation so far."""
+
+    def __len__(self) -> int:
+        """How many operations, each with its locus, it remembers."""
+        return len(self._known)
 
     def passes(self, circuit: Circuit) -> bool:
         """Whether `check` would find it right with any validation of MOVE.
@@ -113,6 +121,8 @@ class Screen:
         if fault:
             return _OTHER
         given = _GIVEN.get(instruction.name, _OTHER)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
         place = (instruction.name, instruction.locus, instruction.implementation)
         self._known[place] = given
         return given

@@ -99,6 +99,12 @@ _TIMELINE: Mapping[str, State | End] = {
 }
 """The names of timeline entries and timestamps over all dialects."""
 
+_STATES = {
+    word: meaning.state if isinstance(meaning, End) else meaning
+    for word, meaning in _TIMELINE.items()
+}
+_IN_ORDER = tuple(State)
+
 _STARTED = ("execution_start", "execution_started")
 _FINISHED = ("execution_end", "execution_ended", "execution_completed")
 """The names of timeline entries for coming onto the machine, and for leaving it."""
@@ -124,11 +130,10 @@ def steps(entries: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
     """The first entry of each state, in the order in which states follow each other."""
     first: dict[State, Step] = {}
     for raw, timestamp in entries:
-        meaning = _TIMELINE.get(raw)
-        state = meaning.state if isinstance(meaning, End) else meaning
-        if state is not None:
-            first.setdefault(state, Step(state, raw, _instant(timestamp)))
-    return tuple(first[state] for state in State if state in first)
+        state = _STATES.get(raw)
+        if state is not None and state not in first:
+            first[state] = Step(state, raw, _instant(timestamp))
+    return tuple([first[state] for state in _IN_ORDER if state in first])
 
 
 def _first(names: tuple[str, ...], times: Mapping[str, str]) -> datetime | None:

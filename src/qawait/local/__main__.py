@@ -11,15 +11,18 @@ __all__ = ["main", "seconds"]
 
 
 def seconds(text: str) -> float:
-    """A duration such as `2s`, `250ms` or `0.5`, in seconds.
+    """A duration such as `2s`, `250ms`, `1h` or `0.5`, in seconds.
 
     Raises:
         ValueError: It is none.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|)", text, re.ASCII)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|min|h|)", text, re.ASCII)
     if match is None:
         raise ValueError(text)
-    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+    number, unit = float(match[1]), match[2]
+    if unit == "ms":
+        return number / 1000
+    return number * {"min": 60.0, "h": 3600.0}.get(unit, 1.0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,11 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--private-store", action="store_true", help="forget the jobs at the end")
     add("--null", action="store_true", help="random results at once, no simulation")
     add("--service-time", type=seconds, help="how long each job takes, such as 2s")
+    add("--service-time-cv", type=float, help="their spread over their mean (0)")
+    add("--clock", choices=("real", "virtual"), help="virtual jumps over service times")
     add("--servers", type=int, default=1, help="jobs side by side at that pace")
     add("--workers", type=int, help="simulator processes (one for each core)")
     add("--seed", type=int, help="the same jobs give the same samples")
     add("--target", help="the IQM chip: square20 or star (square20)")
     add("--rate-limit", choices=("iqm",), help="refuse too many requests as IQM does")
+    add("--faults", help="what goes wrong, such as drop_reply:0.05@submit,503:#3@poll")
+    add("--broken", help="promises that Qoro's dialect breaks, such as P1,P4")
     add("--follow-stdin", action="store_true", help="end when standard input ends")
     return parser
 
@@ -50,6 +57,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     # Late, because every worker process imports this module again.
     from qawait.errors import ConfigurationError
+    from qawait.local.faults.promises import read_promises
+    from qawait.local.faults.script import read_faults
     from qawait.local.options import ServeOptions
     from qawait.local.rate_limit import RATE_LIMITS
     from qawait.local.server import serve
@@ -60,6 +69,10 @@ def main() -> int:
     if "rate_limit" in given:
         given["rate_limit"] = RATE_LIMITS[given["rate_limit"]]
     try:
+        if "faults" in given:
+            given["faults"] = read_faults(given["faults"])
+        if "broken" in given:
+            given["broken"] = read_promises(given["broken"])
         serve(ServeOptions(**given))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

@@ -13,6 +13,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from qawait.local.rate_limit import RateLimit
 
 __all__ = [
+    "HEADERS",
     "JOB_ID",
     "Refused",
+    "Unanswered",
     "answer",
     "body_of",
     "guarded",
@@ -51,7 +54,7 @@ _BODY_SECONDS = 30.0
 """How long a request body may take to arrive."""
 _BYTES_IN: web.RequestKey[int] = web.RequestKey("bytes_in", int)
 
-_HEADERS = {
+HEADERS = {
     "Qawait-Simulated": "true",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -92,6 +95,10 @@ _CODES = {
     501: "not_implemented",
     503: "service_unavailable",
 }
+
+
+class Unanswered(web.Response):
+    """Stands for an answer where the connection ended without a whole one."""
 
 
 def answer(body: bytes = b"", status: int = 200) -> web.Response:
@@ -195,9 +202,14 @@ _OPEN = ("/health", "/info/client-libraries", "/cocos/info/client-libraries")
 version that does not fit, or asks without end (wire reference, IQM, §2)."""
 
 
-def guarded(token: str) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Lets pass who speaks to this machine by its own name and holds the token."""
-    expected = f"Bearer {token}".encode()
+def guarded(
+    token: Callable[[], str],
+) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Lets pass who speaks to this machine by its own name and holds the token.
+
+    Args:
+        token: Gives the one that is valid now.
+    """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -212,6 +224,7 @@ def guarded(token: str) -> Callable[..., Awaitable[web.StreamResponse]]:
             raise Refused(403, "requests of other sites are refused")
         if request.path not in _OPEN:
             given = request.headers.getall("Authorization", [])
+            expected = f"Bearer {token()}".encode()
             if len(given) != 1 or not hmac.compare_digest(
                 given[0].encode("utf-8", "surrogateescape"), expected
             ):
@@ -261,6 +274,7 @@ _HOST = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def is_own_host(host: str, port: int | None) -> bool:
     """Whether a Host header names this machine's loopback and this port.
 
@@ -293,10 +307,11 @@ def recorded(ledger: Ledger) -> Callable[..., Awaitable[web.StreamResponse]]:
     async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         if request.path != "/_ledger":
+            answered = not isinstance(response, Unanswered)
             ledger.request(
                 request.method,
                 request.path,
-                response.status,
+                response.status if answered else None,
                 request.headers.get("User-Agent", ""),
                 request.get(_BYTES_IN, request.content_length or 0),
             )
@@ -307,4 +322,4 @@ def recorded(ledger: Ledger) -> Callable[..., Awaitable[web.StreamResponse]]:
 
 async def with_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Adds to every response that it is simulated, and how browsers must treat it."""
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)

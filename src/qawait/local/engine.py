@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from qawait.errors import ConfigurationError, Error
 from qawait.local.jobs import Job, Moment, Stage, now
+from qawait.local.pacing import ServiceTimes, SteadyClock
 from qawait.local.work import KINDS, Produced, Work, call, warm_up
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from qawait.local.ledger import Ledger
+    from qawait.local.memory_store import MemoryStore
     from qawait.local.options import ServeOptions
+    from qawait.local.pacing import MachineClock
     from qawait.local.store import Store
 
 __all__ = ["Engine"]
@@ -48,6 +51,8 @@ _log = logging.getLogger(__name__)
 
 _WARM_UP = 60.0
 """Seconds for a simulator process to start; it takes one or two."""
+_UNFINISHED = 0.5
+"""Seconds after which an unfinished job runs where P1 is broken."""
 _FEW_SHOTS = 10_000
 """Results of more are drawn in a thread, so that other requests go on."""
 _REMEMBERED = 10_000
@@ -71,7 +76,26 @@ class _Live:
 class Engine:
     """All jobs of one service. Only one task may be in `run`."""
 
-    def __init__(self, store: Store, ledger: Ledger, options: ServeOptions) -> None:
+    def __init__(
+        self,
+        store: Store | MemoryStore,
+        ledger: Ledger,
+        options: ServeOptions,
+        *,
+        clock: MachineClock | None = None,
+    ) -> None:
+        """Runs nothing yet.
+
+        Args:
+            store: Keeps the jobs.
+            ledger: Records what happens.
+            options: How jobs are run.
+            clock: Tells how far the machines are; None is the event loop's.
+        """
+        self._clock = SteadyClock() if clock is None else clock
+        self._times = ServiceTimes(
+            options.service_time or 0.0, options.service_time_cv, options.seed
+        )
         self._store = store
         self._ledger = ledger
         self._options = options
@@ -85,6 +109,14 @@ class Engine:
         self._unlimited = CapacityLimiter(math.inf)
         self._to_compile: asyncio.Queue[_Live] = asyncio.Queue()
         self._to_run: asyncio.Queue[_Live] = asyncio.Queue()
+        self._unfinished: asyncio.Queue[tuple[float, Job, int]] = asyncio.Queue()
+        """Uploads after which nothing may come: when, for which job, its how manieth."""
+        self._servers = (
+            options.workers if options.service_time is None else options.servers
+        )
+        self._compiling = 0
+        self._on_machines = 0
+        """Jobs that a server has taken and not finished."""
 
     @property
     def is_instant(self) -> bool:
@@ -112,18 +144,43 @@ class Engine:
         """Adds a request body to an open job, which may run when it is finished."""
         job.parts += 1
         if finished:
-            # At once, so that nothing can be added while this waits for the store.
-            job.enter(Stage.RECEIVED)
-            bodies = [*await self._store.parts(job.id), body]
-            await self._give_seed(job, bodies)
-            if self.is_instant and not job.stage.is_terminal:
-                self._end_at_once(job)
-            await self._store.update(job, part=body)
-            self._record(job, bodies)
-            if not job.stage.is_terminal:
-                self._follow(job)
+            await self._begin(job, body)
         else:
             await self._store.update(job, part=body)
+            if "P1" in self._options.broken:
+                self._unfinished.put_nowait((anyio.current_time(), job, job.parts))
+
+    async def _begin(self, job: Job, *last: bytes) -> None:
+        """An open job is complete, with or without a last body that comes with it."""
+        # At once, so that nothing can be added while this waits for the store.
+        job.enter(Stage.RECEIVED)
+        bodies = [*await self._store.parts(job.id), *last]
+        await self._give_seed(job, bodies)
+        if self.is_instant and not job.stage.is_terminal:
+            self._end_at_once(job)
+        await self._store.update(job, part=last[0] if last else None)
+        self._record(job, bodies)
+        if not job.stage.is_terminal:
+            self._follow(job)
+
+    async def reopen(self, job: Job) -> Job:
+        """Takes a job up again that is complete or has ended: it runs anew.
+
+        Only a service that breaks its promises does so.
+        """
+        # What is still at work for the old one finds that it has ended.
+        again = replace(
+            job,
+            timeline=[*job.timeline, Moment(Stage.OPEN, now())],
+            message=None,
+            repeats=True,
+        )
+        if not job.stage.is_terminal:
+            job.enter(Stage.ABORTED)
+        self._retire(job)
+        del self._ended[job.id]
+        self._live[job.id] = _Live(again, next(self._tickets))
+        return again
 
     async def configure(self, job: Job) -> None:
         """Writes a changed configuration of a job that is not compiled yet."""
@@ -147,7 +204,13 @@ class Engine:
             return None
         if job.drawn:
             seed = UUID(job.id).int if job.seed is None else job.seed
-            work = Work(await self._store.parts(job.id), job.config, seed, job.target)
+            work = Work(
+                await self._store.parts(job.id),
+                job.config,
+                seed,
+                job.target,
+                job.repeats,
+            )
             fabricate = KINDS[job.kind].fabricate
             if job.shots <= _FEW_SHOTS:
                 return fabricate(work, name)
@@ -178,6 +241,21 @@ class Engine:
             return None
         return bisect_left(self._waiting, live.ticket)
 
+    def is_live(self, job_id: str) -> bool:
+        """Whether there is a job of this id that has not ended."""
+        return job_id in self._live
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing happens until the time of a job on a machine is over."""
+        taken = self._on_machines
+        return (
+            not self._compiling
+            and self._to_compile.empty()
+            and taken == self._clock.waiting
+            and (taken == self._servers or self._to_run.empty())
+        )
+
     @property
     def queue_length(self) -> int:
         """Jobs that wait for their turn."""
@@ -193,7 +271,6 @@ class Engine:
         """
         options = self._options
         compilers = 1 if options.null else options.workers
-        servers = options.workers if options.service_time is None else options.servers
         async with anyio.create_task_group() as group:
             if not options.null:
                 async with anyio.create_task_group() as warming:
@@ -204,8 +281,9 @@ class Engine:
                 self._follow(job)
             for _ in range(compilers):
                 group.start_soon(self._compile_jobs)
-            for _ in range(servers):
+            for _ in range(self._servers):
                 group.start_soon(self._run_jobs)
+            group.start_soon(self._begin_unfinished)
             task_status.started()
 
     async def _warm(self) -> None:
@@ -267,6 +345,14 @@ class Engine:
         if len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)
 
+    async def _begin_unfinished(self) -> None:
+        """Runs what nobody finished; nothing comes here while P1 is kept."""
+        while True:
+            since, job, parts = await self._unfinished.get()
+            await anyio.sleep_until(since + _UNFINISHED)
+            if job.stage is Stage.OPEN and job.parts == parts:
+                await self._begin(job)
+
     def _leave_queue(self, live: _Live) -> None:
         place = bisect_left(self._waiting, live.ticket)
         if place < len(self._waiting) and self._waiting[place] == live.ticket:
@@ -275,40 +361,49 @@ class Engine:
     async def _compile_jobs(self) -> None:
         while True:
             live = await self._to_compile.get()
-            job = live.job
-            if job.stage.is_terminal:
-                continue
-            job.enter(Stage.COMPILING)
-            if not self._options.null:
-                await self._in_worker(live, KINDS[job.kind].compile)
-            if not job.stage.is_terminal:
-                job.enter(Stage.COMPILED)
-                live.compiled.set()
+            self._compiling += 1
+            await self._compile(live)
+            self._compiling -= 1
+
+    async def _compile(self, live: _Live) -> None:
+        job = live.job
+        if job.stage.is_terminal:
+            return
+        job.enter(Stage.COMPILING)
+        if not self._options.null:
+            await self._in_worker(live, KINDS[job.kind].compile)
+        if not job.stage.is_terminal:
+            job.enter(Stage.COMPILED)
+            live.compiled.set()
 
     async def _run_jobs(self) -> None:
         while True:
             live = await self._to_run.get()
-            # A job that compiles faster than the one before it does not overtake it.
-            await live.compiled.wait()
-            job = live.job
-            if job.stage.is_terminal:
-                continue
-            self._leave_queue(live)
-            job.enter(Stage.RUNNING)
-            ends = anyio.current_time() + (self._options.service_time or 0.0)
-            produced = None
-            if not self._options.null:
-                produced = await self._in_worker(live, KINDS[job.kind].run)
-                if produced is None:
-                    continue
-                for circuit, (started, ended) in enumerate(produced.times):
-                    self._ledger.execution(
-                        job.id, circuit, started, ended, produced.worker
-                    )
-            with CancelScope() as live.scope:
-                await anyio.sleep_until(ends)
-            live.scope = None
-            await self._end(job, Stage.READY, produced=produced)
+            self._on_machines += 1
+            await self._run(live)
+            self._on_machines -= 1
+
+    async def _run(self, live: _Live) -> None:
+        # A job that compiles faster than the one before it does not overtake it.
+        await live.compiled.wait()
+        job = live.job
+        if job.stage.is_terminal:
+            return
+        self._leave_queue(live)
+        job.enter(Stage.RUNNING)
+        ends = self._clock.time() + self._times.draw()
+        produced = None
+        if not self._options.null:
+            produced = await self._in_worker(live, KINDS[job.kind].run)
+            if produced is None:
+                return
+            for circuit, (started, ended) in enumerate(produced.times):
+                self._ledger.execution(job.id, circuit, started, ended, produced.worker)
+        with CancelScope() as live.scope:
+            async with self._clock.moment(ends):
+                # From here on its end is written, whoever wants to abort it.
+                live.scope = None
+                await self._end(job, Stage.READY, produced=produced)
 
     async def _in_worker(self, live: _Live, function: Callable[[Work], T]) -> T | None:
         """Calls a function in a worker; a job that it fails has ended afterwards."""
@@ -317,7 +412,7 @@ class Engine:
         with CancelScope() as live.scope:
             async with self._workers:
                 parts = await self._store.parts(job.id)
-                work = Work(parts, job.config, job.seed, job.target)
+                work = Work(parts, job.config, job.seed, job.target, job.repeats)
                 try:
                     with anyio.fail_after(limit):
                         value = await to_process.run_sync(

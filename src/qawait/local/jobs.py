@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
 from enum import StrEnum
 
 from msgspec import Struct
+
+from qawait._clock import utc_now as now
 
 __all__ = ["Job", "Moment", "Stage", "now"]
 
@@ -40,11 +42,6 @@ class Moment(Struct, frozen=True):
     at: datetime
 
 
-def now() -> datetime:
-    """This moment, aware, UTC."""
-    return datetime.now(UTC)
-
-
 class Job(Struct):
     """One job; it changes as it goes and is written as JSON into the store."""
 
@@ -74,6 +71,8 @@ class Job(Struct):
     """Whether its results are drawn at random and nothing was simulated."""
     seed: int | None = None
     """What its samples are drawn from; None draws anew."""
+    repeats: bool = False
+    """Whether labels may come twice, because a promise was broken for it."""
     seconds: float | None = None
     """The longest that it may run; None leaves it to the service."""
 

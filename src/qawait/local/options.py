@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from qawait.errors import ConfigurationError
+from qawait.local.faults.promises import PROMISES
+from qawait.local.faults.script import Fault  # noqa: TC001 (a field, resolved at run time)
 from qawait.local.targets import CHIPS
 
 if TYPE_CHECKING:
@@ -51,8 +53,12 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """Whether every job is answered at once, and with random results."""
     service_time: float | None = None
     """Seconds each job takes on a machine; None takes as long as the simulation."""
+    service_time_cv: float = 0.0
+    """Standard deviation of the service times over their mean; they are log-normal."""
     servers: int = 1
     """Jobs that run side by side where there is a service time."""
+    clock: str = "real"
+    """`virtual` jumps over service times when somebody asks, and keeps no jobs."""
     seed: int | None = None
     """The same jobs give the same samples with it; None draws anew for each job. A job
     is the same if its circuits and shots are and as many equal ones came before it."""
@@ -67,6 +73,11 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     rate_limit: RateLimit | None = None
     """What IQM's dialects allow in requests; None allows any number."""
     quotas: Quotas = Quotas()
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong, and when; `qawait.local.faults.read_faults` reads a script. Which
+    requests a rate falls on follows from the seed; the ledger tells both."""
+    broken: frozenset[str] = frozenset()
+    """Promises that Qoro's dialect does not keep, of `qawait.local.faults.PROMISES`."""
 
     def __post_init__(self) -> None:
         if self.host not in ("127.0.0.1", "::1", "localhost"):
@@ -78,13 +89,37 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"port {self.port} is not between 0 and 65535")
         if self.service_time is not None and not 0 <= self.service_time < float("inf"):
             raise ConfigurationError("the service time must not be negative")
+        if not 0 <= self.service_time_cv < float("inf"):
+            raise ConfigurationError("the spread of service times is not negative")
+        if self.service_time is None and self.service_time_cv:
+            raise ConfigurationError("a spread of service times needs a service time")
+        self._check_clock()
         if self.servers < 1 or self.workers < 1:
             raise ConfigurationError("there must be one server and one worker at least")
         if self.target not in CHIPS:
             raise ConfigurationError(
                 f"there is no target {self.target}; there is {', '.join(CHIPS)}"
             )
+        if unknown := sorted(self.broken.difference(PROMISES)):
+            raise ConfigurationError(
+                f"there is no promise {unknown[0]!r} to break; there is "
+                f"{', '.join(PROMISES)}"
+            )
         if self.private_store and self.store is not None:
             raise ConfigurationError(
                 "a private store has no path; give one or the other"
+            )
+
+    def _check_clock(self) -> None:
+        if self.clock not in ("real", "virtual"):
+            raise ConfigurationError(f"clock {self.clock} is neither real nor virtual")
+        if self.clock == "real":
+            return
+        if self.service_time is None:
+            raise ConfigurationError(
+                "a virtual clock jumps over service times: give one, such as 60s"
+            )
+        if self.store is not None:
+            raise ConfigurationError(
+                "a virtual clock keeps no jobs: their times would lie in the future"
             )

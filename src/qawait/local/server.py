@@ -17,10 +17,14 @@ import anyio
 import msgspec
 from aiohttp import web
 
+from qawait._clock import use_clock
 from qawait.errors import ConfigurationError, MissingExtra
 from qawait.local.app import application
 from qawait.local.engine import Engine
-from qawait.local.ledger import Ledger
+from qawait.local.faults import FaultScript
+from qawait.local.ledger import Ledger, Script
+from qawait.local.moving_on import dated, moved_on
+from qawait.local.pacing import JumpingClock
 from qawait.local.store import Store, default_path
 from qawait.local.targets import CHIPS
 
@@ -68,7 +72,8 @@ async def _serve(options: ServeOptions) -> None:
     # Taken first, so that a port in use is known before anything is started; nobody
     # can connect before the application listens.
     with _bound(options) as listener:
-        path = None if options.private_store else options.store or default_path()
+        private = options.private_store or options.clock == "virtual"
+        path = None if private else options.store or default_path()
         store = await Store.open(path)
         try:
             await _serve_at(listener, store, options, token)
@@ -80,17 +85,26 @@ async def _serve(options: ServeOptions) -> None:
 async def _serve_at(
     listener: socket.socket, store: Store, options: ServeOptions, token: str
 ) -> None:
-    ledger = Ledger()
-    engine = Engine(store, ledger, options)
+    script = _script(options)
+    ledger = Ledger(script=_told(script, options))
+    clock = JumpingClock() if options.clock == "virtual" else None
+    engine = Engine(store, ledger, options, clock=clock)
+    app = application(
+        engine,
+        ledger,
+        chip=CHIPS[options.target],
+        token=token,
+        quotas=options.quotas,
+        rate_limit=options.rate_limit,
+        script=script,
+        broken=options.broken,
+    )
+    if clock is not None:
+        use_clock(clock)
+        app.middlewares.append(moved_on(engine, clock))
+        app.on_response_prepare.append(dated)
     runner = web.AppRunner(
-        application(
-            engine,
-            ledger,
-            chip=CHIPS[options.target],
-            token=token,
-            quotas=options.quotas,
-            rate_limit=options.rate_limit,
-        ),
+        app,
         access_log=None,
         keepalive_timeout=_IDLE_CONNECTION,
         shutdown_timeout=_SHUTDOWN,
@@ -107,6 +121,24 @@ async def _serve_at(
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
+
+
+def _script(options: ServeOptions) -> FaultScript | None:
+    if not options.faults:
+        return None
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    return FaultScript(options.faults, seed)
+
+
+def _told(script: FaultScript | None, options: ServeOptions) -> Script | None:
+    """What the ledger says of the script, so that it can be played again."""
+    if script is None and not options.broken:
+        return None
+    return Script(
+        ",".join(map(str, options.faults)),
+        None if script is None else script.seed,
+        tuple(sorted(options.broken)),
+    )
 
 
 async def _cancel_after(ending: asyncio.Event, scope: anyio.CancelScope) -> None:

@@ -31,6 +31,7 @@ from qawait.local.submissions import (
 
 __all__ = ["routes"]
 
+_VERSION = version("qawait")
 _HEALTH = msgspec.json.encode(Health(healthy=True))
 
 _WORDS = {
@@ -58,8 +59,8 @@ def _about() -> bytes:
     return msgspec.json.encode(
         {
             "name": "qawait local service (simulated)",
-            "version": version("qawait"),
-            "software_versions": {"qawait": version("qawait")},
+            "version": _VERSION,
+            "software_versions": {"qawait": _VERSION},
         }
     )
 

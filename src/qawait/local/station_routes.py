@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["channel_properties", "routes"]
 
+_VERSION = version("qawait")
 _TIMELINE = {
     Stage.RECEIVED: ("received",),
     Stage.COMPILING: ("compilation_started",),
@@ -66,11 +67,11 @@ def _agent(request: web.Request) -> str:
 async def _about(request: web.Request) -> web.Response:
     software = {
         "iqm-station-control-client": station_library(_agent(request)),
-        "qawait": version("qawait"),
+        "qawait": _VERSION,
     }
     body = {
         "name": "qawait local service (simulated)",
-        "version": version("qawait"),
+        "version": _VERSION,
         "software_versions": software,
     }
     return answer(msgspec.json.encode(body))

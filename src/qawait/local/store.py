@@ -10,6 +10,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+from collections import OrderedDict
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,6 +51,8 @@ CREATE TABLE results (
 );
 """
 _DECODER = msgspec.json.Decoder(Job)
+MOST_KEPT_BYTES = 32 * 2**20
+"""Request bodies that are read again without asking the thread."""
 
 
 def default_path() -> Path:
@@ -106,6 +109,10 @@ class Store:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._kept: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
+        """Bodies of the latest jobs that were written without waiting."""
+        self.kept_bytes = 0
+        """Bytes of them."""
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
 
@@ -139,6 +146,7 @@ class Store:
     def add_later(self, job: Job, bodies: Sequence[bytes]) -> None:
         """Writes a new job without waiting; whoever reads it later will find it."""
         self._orders.put(_Order(self._adding(job, bodies), None))
+        self._keep(job.id, tuple(bodies))
 
     def _adding(
         self, job: Job, bodies: Sequence[bytes]
@@ -163,6 +171,7 @@ class Store:
         """Writes how a job stands, with a further request body or its results."""
         row = (job.stage.is_terminal, msgspec.json.encode(job), job.id)
         number = job.parts - 1
+        self._drop(job.id)
 
         def update(connection: sqlite3.Connection) -> None:
             changed = connection.execute(
@@ -181,6 +190,7 @@ class Store:
 
     async def delete(self, job_id: str) -> None:
         """Removes a job with everything that belongs to it."""
+        self._drop(job_id)
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
@@ -211,6 +221,9 @@ class Store:
 
     async def parts(self, job_id: str) -> tuple[bytes, ...]:
         """The bodies of the requests that made a job, in order."""
+        kept = self._kept.get(job_id)
+        if kept is not None:
+            return kept
 
         def read(connection: sqlite3.Connection) -> tuple[bytes, ...]:
             rows = connection.execute(
@@ -236,6 +249,15 @@ class Store:
         self._orders.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
+
+    def _keep(self, job_id: str, bodies: tuple[bytes, ...]) -> None:
+        self._kept[job_id] = bodies
+        self.kept_bytes += sum(map(len, bodies))
+        while self.kept_bytes > MOST_KEPT_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, job_id: str) -> None:
+        self.kept_bytes -= sum(map(len, self._kept.pop(job_id, ())))
 
     def _ask(self, action: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         answer: asyncio.Future[T] = self._loop.create_future()

@@ -12,6 +12,7 @@ from qawait.iqm.serving import Request, read_request
 from qawait.local.border import Refused, body_of
 from qawait.local.jobs import Job, Moment, Stage, now
 from qawait.local.targets import CHIPS
+from qawait.local.work import SMALL_BODY_BYTES, read_small_request
 
 if TYPE_CHECKING:
     from qawait.local.chip import Chip
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from qawait.local.options import Quotas
 
 __all__ = [
+    "BROKEN",
     "CHIP",
+    "DENIED",
     "ENGINE",
     "QUOTAS",
     "asked_job",
@@ -30,12 +33,12 @@ __all__ = [
     "take",
 ]
 
+BROKEN: web.AppKey[frozenset[str]] = web.AppKey("broken")
 CHIP: web.AppKey[Chip] = web.AppKey("chip")
+DENIED: web.AppKey[set[str]] = web.AppKey("denied")
+"""Jobs that are said to be cancelled and run on, where P4 is broken."""
 ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 QUOTAS: web.AppKey[Quotas] = web.AppKey("quotas")
-
-_LONG_BODY_BYTES = 256 * 1024
-"""Bodies from here on are read in a thread, so that other requests go on."""
 
 
 def engine_of(request: web.Request) -> Engine:
@@ -100,8 +103,9 @@ async def take(request: web.Request, dialect: str) -> Job:
         Refused: It asks for more than the quotas allow.
     """
     body = await body_of(request)
-    if len(body) < _LONG_BODY_BYTES:
-        run: Request = read_request(body)
+    # what is longer is read in a thread, so that other requests go on
+    if len(body) < SMALL_BODY_BYTES:
+        run: Request = read_small_request(body)
     else:
         run = await anyio.to_thread.run_sync(read_request, body)
     circuits = len(run.circuits)

@@ -178,6 +178,19 @@ def read_opened(answer: Answer) -> str:
     return checked_id(decode(messages.OPENED, answer.body, "opened job").job_id)
 
 
+def check_uploaded(answer: Answer) -> None:
+    """Refuse what something in front of the service answers in its place.
+
+    What the service itself answers is documented nowhere, so anything else will do.
+
+    Raises:
+        ProtocolError: It is an HTML page, or JSON that ends in the middle.
+    """
+    body = answer.body.lstrip()
+    if body.startswith((b"<", b"{", b"[")):
+        decode(messages.ANYTHING, body, "upload")
+
+
 # --- following -----------------------------------------------------------------------
 
 
@@ -243,6 +256,7 @@ DIALECT = Dialect(
     open_job=open_job,
     read_opened=read_opened,
     uploads=uploads,
+    check_uploaded=check_uploaded,
     status=lambda job_id: _read(f"{_job(job_id)}status/"),
     read_status=read_status,
     result=result,

@@ -22,6 +22,8 @@ __all__ = ["PAGES_AT_ONCE", "PAGE_ROWS", "result"]
 
 _PAULI = re.compile("[IXYZ]+")
 
+_MiB = 1 << 20
+
 PAGE_ROWS = 100
 """Rows asked for at once, as the vendor's client does."""
 
@@ -42,7 +44,9 @@ def result(job_id: str, status: Status, manifest: Manifest) -> Exchange[Result]:
     # Heavy: numpy loads when the first result is read.
     from qawait.results import Result
 
-    rows = yield from _rows(job_id, expected=len(manifest.circuits) or None)
+    rows = yield from _rows(
+        job_id, expected=len(manifest.circuits) or None, most=_most(manifest)
+    )
     _check_labels(rows, manifest)
     about: dict[str, Any] = {
         "job_id": job_id,
@@ -67,9 +71,27 @@ def _are_expectations(rows: list[messages.Row], manifest: Manifest) -> bool:
     return bool(first) and not {"encoding", "payload"} & first.keys()
 
 
-def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
+def _most(manifest: Manifest) -> int | None:
+    """The largest page that can hold results of these circuits, in bytes.
+
+    A histogram of n bits has an outcome for each shot at most, and takes less than 4 n
+    bytes for it; labels and the rest of a hundred rows fit into a mebibyte. None where
+    the shots or the bits are not known.
+    """
+    most = _MiB
+    for record in manifest.circuits:
+        if record.shots is None or record.layout is None:
+            return None
+        most += 6 * len(record.label)
+        most += 4 * record.shots * (len(record.layout.bits) + 8)
+    return most if manifest.circuits else None
+
+
+def _rows(
+    job_id: str, *, expected: int | None, most: int | None
+) -> Exchange[list[messages.Row]]:
     path = f"job/{checked_id(job_id)}/resultsV2/"
-    [answer] = yield [_page(path, PAGE_ROWS, 0)]
+    [answer] = yield [_page(path, PAGE_ROWS, 0, most)]
     first = decode(messages.PAGE, answer.body, "results")
     if expected is not None and first.count != expected:
         raise ResultMismatch(
@@ -86,7 +108,7 @@ def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
     while len(rows) < first.count:
         end = min(first.count, len(rows) + step * PAGES_AT_ONCE)
         some = range(len(rows), end, step)
-        answers = yield [_page(path, step, offset) for offset in some]
+        answers = yield [_page(path, step, offset, most) for offset in some]
         for offset, answer in zip(some, answers, strict=True):
             page = decode(messages.PAGE, answer.body, "results")
             if page.count != first.count:
@@ -102,7 +124,7 @@ def _rows(job_id: str, *, expected: int | None) -> Exchange[list[messages.Row]]:
     return rows
 
 
-def _page(path: str, limit: int, offset: int) -> Call:
+def _page(path: str, limit: int, offset: int, most: int | None) -> Call:
     return Call(
         kind="read",
         method="GET",
@@ -110,6 +132,7 @@ def _page(path: str, limit: int, offset: int) -> Call:
         query=(("limit", str(limit)), ("offset", str(offset))),
         repeatable=True,
         result=True,
+        most=most,
     )
 
 

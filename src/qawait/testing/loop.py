@@ -9,16 +9,18 @@ import errno
 import ipaddress
 import selectors
 import socket
-from collections.abc import Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from qawait._clock import use_clock
 from qawait.errors import ConfigurationError
 from qawait.testing.outside import Beside, outside_calls_counted
 from qawait.testing.wires import Address, Listener, Wire, connected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
 __all__ = ["START", "VirtualTimeLoop", "run_virtual", "set_wall_clock", "stall"]
 
@@ -161,7 +163,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """
         self._jumping = _JumpingSelector(self._who_waits, self._has_children)
         self._children: WeakSet[Any] = WeakSet()
-        self._beside: Beside | None = None
+        self._beside = Beside()
         self.clock = _VirtualClock(self, start)
         self._latency = latency
         self._listeners: dict[Address, Listener] = {}
@@ -185,6 +187,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Run until stopped; calls to threads and processes are counted meanwhile."""
         with outside_calls_counted():
             super().run_forever()
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """Call back at a time; one that never comes is nothing to jump to."""
+        if when == float("inf"):
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
 
     def create_task(self, coro: Any, **options: Any) -> Any:
         """Make a task, which tells the time of day by this loop's clock."""
@@ -223,8 +233,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
         All tasks wait meanwhile, so that their order does not depend on real time.
         """
-        if self._beside is None:
-            self._beside = Beside()
         return self._beside.call(function)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
@@ -238,10 +246,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def close(self) -> None:
         """Close the loop and end its thread."""
-        super().close()
-        if self._beside is not None:
+        if not self.is_closed():
+            super().close()
             self._beside.close()
-            self._beside = None
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> Any:
         """Start a child process; that it ends is waited for where nothing is due."""

@@ -8,9 +8,9 @@ import contextvars
 import selectors
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial, wraps
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.lowlevel
 import anyio.to_process
@@ -18,6 +18,8 @@ import anyio.to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
+
+_T = TypeVar("_T")
 
 __all__ = ["Beside", "outside_calls_counted"]
 
@@ -30,37 +32,72 @@ class Beside:
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(1, "qawait beside virtual time")
+        self._worker = _worker()
         self._here, self._there = socket.socketpair()
         self._here.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._here, selectors.EVENT_READ)
 
-    def call(self, function: Callable[[], Any]) -> Any:
+    def call(self, function: Callable[[], _T]) -> _T:
         """Call a function in the thread; what it returns or raises."""
-        context = contextvars.copy_context()
-        called = self._threads.submit(context.run, self._answer, function)
-        self._selector.select()
-        self._here.recv(1)
-        worked, value = called.result()
-        if not worked:
-            raise value
-        return value
+        answers: list[_T] = []
+        failures: list[BaseException] = []
 
-    def _answer(self, function: Callable[[], Any]) -> tuple[bool, Any]:
-        try:
-            return True, function()
-        except BaseException as error:
-            return False, error
-        finally:
-            self._there.send(b".")
+        def answer() -> None:
+            try:
+                answers.append(function())
+            except BaseException as error:
+                failures.append(error)
+
+        called = partial(contextvars.copy_context().run, answer)
+        if self._worker.is_here():
+            called()
+        else:
+            self._worker.calls.put((called, self._there))
+            self._selector.select()
+            self._here.recv(1)
+        if failures:
+            # popped, since its own traceback would else keep it alive
+            raise failures.pop()
+        return answers[0]
 
     def close(self) -> None:
-        """End the thread."""
-        self._threads.shutdown()
+        """Call no more functions."""
         self._selector.close()
         self._here.close()
         self._there.close()
+
+
+class _Worker:
+    """The thread of all virtual loops in this process; it never ends.
+
+    Qiskit 2.6 crashes the interpreter when it was imported in a thread that has ended,
+    so it is not left to a thread of one loop, of which there may be many in turn.
+    """
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[tuple[Callable[[], None], socket.socket]] = (
+            SimpleQueue()
+        )
+        self._thread = threading.Thread(
+            target=self._work, name="qawait beside virtual time", daemon=True
+        )
+        self._thread.start()
+
+    def is_here(self) -> bool:
+        """Whether it is the thread that asks: a loop within a call of another loop."""
+        return threading.current_thread() is self._thread
+
+    def _work(self) -> None:
+        while True:
+            call, done = self.calls.get()
+            call()
+            # neither what was called nor its arguments outlive the call
+            del call
+            done.send(b".")
+
+
+_worker = cache(_Worker)
 
 
 _LOCK = threading.Lock()

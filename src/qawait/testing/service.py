@@ -14,6 +14,11 @@ import anyio
 import msgspec
 from aiohttp import web
 
+# A client takes other paths until these are loaded, and the first run of a program is to
+# be the same as the next.
+import qawait.circuits  # pyright: ignore[reportUnusedImport]
+import qawait.results  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from qawait._auth import Secret
 from qawait.errors import ConfigurationError
 from qawait.local.app import application
 from qawait.local.engine import Engine
@@ -42,16 +47,30 @@ _STRANGER = (
 class LocalService:
     """A service that runs; made by `service`."""
 
-    def __init__(self, url: str, token: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, token: _Token, ledger: Ledger) -> None:
         self.url = url
         """Its address; below it are the same paths as those of `qawait serve`."""
-        self.token = token
-        """What opens it."""
-        self.iqm = IQMService(url, token=token, environment={})
+        self.iqm = IQMService(url, token=token(), environment={})
         """For `qawait.connect`: the IQM dialects."""
-        self.qoro = QoroService(f"{url}/api", token=token)
+        self.qoro = QoroService(f"{url}/api", token=token())
         """For `qawait.connect`: Qoro's dialect."""
+        self._token = token
         self._ledger = ledger
+        self.iqm.token = _Holder(token)
+        self.qoro.token = _Holder(token)
+
+    @property
+    def token(self) -> str:
+        """What opens it now."""
+        return self._token()
+
+    def replace_token(self) -> None:
+        """Take another token from now on, and the old one no more.
+
+        `iqm` and `qoro` find the new one when they are refused, as clients do that read
+        a token from a file which somebody keeps new.
+        """
+        self._token.replace()
 
     def ledger(self) -> dict[str, Any]:
         """What it received and ran so far, as `GET /_ledger` tells it."""
@@ -59,6 +78,38 @@ class LocalService:
 
     def __repr__(self) -> str:
         return f"<a local service at {self.url}>"
+
+
+class _Token:
+    """The token that the service takes."""
+
+    def __init__(self) -> None:
+        self.replace()
+
+    def __call__(self) -> str:
+        return self._text
+
+    def replace(self) -> None:
+        self._text = secrets.token_urlsafe(24)
+
+
+class _Holder:
+    """A client's source of tokens: the service's own, as it was when last read."""
+
+    name = "qawait.testing"
+    unread = False
+    expires_at: float | None = None
+
+    def __init__(self, token: _Token) -> None:
+        self._token = token
+        self._held = Secret(token())
+
+    def current(self) -> Secret | None:
+        return self._held
+
+    def renew(self) -> bool:
+        before, self._held = self._held, Secret(self._token())
+        return before.reveal() != self._held.reveal()
 
 
 @asynccontextmanager
@@ -118,7 +169,7 @@ async def service(
     _check(outages)
     ledger = Ledger(most_entries=most_recorded)
     engine = Engine(MemoryStore(), ledger, options)
-    token = secrets.token_urlsafe(24)
+    token = _Token()
     app = application(
         engine,
         ledger,

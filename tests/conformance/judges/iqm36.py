@@ -234,8 +234,29 @@ def options(url: str) -> dict[str, Any]:
     }
 
 
+def hours(url: str) -> dict[str, Any]:
+    """Wait for the last of five jobs with the client's own pauses."""
+    client = connect(url)
+    a, b, c = chosen(client)
+    jobs = [client.submit_circuits(circuits(a, b, c), shots=3) for _ in range(5)]
+    before = time.monotonic()
+    status = wait(jobs[-1])
+    return {
+        "status": status,
+        "seconds": time.monotonic() - before,
+        "timelines": [
+            [
+                (str(entry.status), entry.timestamp.isoformat())
+                for entry in client.get_job(job.job_id).job_data.timeline
+            ]
+            for job in jobs
+        ],
+    }
+
+
 if __name__ == "__main__":
     acts = {
+        "hours": hours,
         "life": life,
         "abort": abort,
         "feedback": feedback,
