@@ -87,10 +87,10 @@ def main(arguments: Sequence[str] | None = None, runs: Sequence[LongRun] = RUNS)
     if absent := missing(chosen):
         print(f"not on this machine: {', '.join(absent)}", file=sys.stderr)
         return 2
-    # what goes wrong on purpose is no news
-    logging.getLogger("qawait").setLevel(logging.CRITICAL)
     return 1 if carry_out(chosen, given.seed) else 0
 
 
 if __name__ == "__main__":
+    # what goes wrong on purpose is no news
+    logging.getLogger("qawait").setLevel(logging.CRITICAL)
     sys.exit(main())

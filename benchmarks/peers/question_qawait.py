@@ -54,7 +54,9 @@ class Memory:
 
     async def once(self, call: Call, before_body: BeforeBody) -> Answer:
         if call.kind == "submit":
-            before_body()
+            pending = before_body()
+            if pending is not None:
+                await pending
             return self._about(str(uuid4()), ready=False)
         self.questions += 1
         if call.reader is not None:

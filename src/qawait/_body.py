@@ -7,7 +7,7 @@ pieces, and while one is read there, the next arrive here.
 from __future__ import annotations
 
 import asyncio
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,12 @@ class Body:
             ResponseTooLarge: It is larger than the limit.
             TimeoutError: It comes too slowly.
         """
+        first = await self._next()
+        if self._content.at_eof():
+            return first
         # Grows in place: a list of pieces and their sum would be twice the body.
-        kept = BytesIO()
+        kept = BytesIO(first)
+        kept.seek(0, SEEK_END)
         while piece := await self._next():
             kept.write(piece)
         return kept.getvalue()
@@ -116,6 +120,8 @@ class Body:
             arrived.append(piece)
             if self.size > LARGE:
                 break
+            if self._content.at_eof():
+                return _rest(reader, arrived)
         else:
             return _rest(reader, arrived)
         held = self.size

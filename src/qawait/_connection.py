@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from contextlib import AsyncExitStack
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
+from msgspec import UNSET, UnsetType
 
 from qawait import __version__
 from qawait._address import is_loopback
-from qawait._clock import clock_in_use
+from qawait._clock import clock_in_use, epoch
 from qawait._embedded import embedded
-from qawait._journal import Journal
 from qawait._pace import Pace
 from qawait._poller import Poller
 from qawait._published import Published
 from qawait._queue_schedule import QueueSchedule
+from qawait._resuming import Resuming
 from qawait._service import Service
+from qawait._shared_quota import name_of
 from qawait._transport import Transport
-from qawait.errors import ClientClosed, ConfigurationError, NotFound
+from qawait.errors import ClientClosed, ConfigurationError, JournalError, NotFound
+from qawait.journal.memory import MemoryJournal
+from qawait.journal.records import EMBEDDED, Identity
 from qawait.services import IQMService, QoroService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from qawait._job import Job
     from qawait._transport import Limits, Retry
-    from qawait.model import Target
+    from qawait.errors import Error
+    from qawait.journal.file import FileJournal
+    from qawait.journal.port import Journal
+    from qawait.model import Dialect, Target
+    from qawait.results import Result
 
 __all__ = ["SUBMISSIONS", "Connection"]
 
 log = logging.getLogger("qawait")
 
-LOCAL_PACE = Pace(first=0.03, questions_per_job=8.0, max_staleness=0.5)
-"""A service on this machine has no quota to spare and answers in milliseconds."""
+LOCAL_PACE = Pace(first=0.01, questions_per_job=8.0, max_staleness=0.5)
+"""A service on this machine answers in milliseconds, and has no limit."""
+
+_SPARE, _LOCAL_SPARE = 5.0, 200.0
+"""Questions per second for jobs that are believed to wait; out there and here."""
 
 SUBMISSIONS = 4
 """Submissions under way at once: after a crash at most so many are uncertain."""
@@ -61,6 +75,7 @@ class Connection:
         ca_file: str | Path | None,
         workers: int,
         seed: int | None,
+        journal: str | Path | UnsetType | None = None,
     ) -> None:
         if not isinstance(service, IQMService | QoroService | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
@@ -70,7 +85,11 @@ class Connection:
             raise ConfigurationError("store belongs to the local service only")
         self.service = service
         self.is_embedded = service is None
-        self.journal = Journal()
+        self.journal: Journal = MemoryJournal()
+        self._wanted_journal = journal
+        self.sweeps = 0
+        """Sweeps that were written into the client's own journal."""
+        self.record = JobRecord(self.journal)
         self.target: Target | None = None
         self.closed = False
         self._wanted_target = target
@@ -183,29 +202,43 @@ class Connection:
             user_agent=f"qawait/{__version__}",
         )
         await stack.enter_async_context(self.transport)
-        self.wire, target = await self._found(service)
+        dialect, target = await self._found(service)
+        self.target = target
+        is_local = is_loopback(self.transport.root.host)
+        await self._open_journal(stack, dialect.name, is_local=is_local)
+        if not self.is_embedded:
+            self.record.resuming = Resuming(
+                f"{dialect.vendor}:{service.url}", target.name
+            )
+        self.wire = Service(
+            dialect, self.transport, self.journal, resuming=self.record.resuming
+        )
+        # a virtual world stands for the services out there
+        here = is_local and clock_in_use() is None
         pace = self._pace
         if pace is None:
-            # a virtual world stands for the services out there
-            here = is_loopback(self.transport.root.host)
-            local = here and clock_in_use() is None
-            pace = LOCAL_PACE if local else Pace()
+            pace = LOCAL_PACE if here else Pace()
         schedule = QueueSchedule[str](
             self._random,
             questions_per_job=pace.questions_per_job,
             max_staleness=pace.max_staleness,
             polls_per_second=pace.polls_per_second,
+            first=pace.first,
+            spare=_LOCAL_SPARE if here else _SPARE,
         )
         self.poller = Poller(
-            self.wire, schedule, workers=self._workers, clock=self._loop.time
+            self.wire,
+            schedule,
+            workers=self._workers,
+            clock=self._loop.time,
+            record=self.record,
         )
         self.submissions = asyncio.Semaphore(SUBMISSIONS)
         self.published = Published(self.wire, target.name)
-        self.target = target
         service.connections.append(self.wire)
         stack.callback(service.connections.remove, self.wire)
 
-    async def _found(self, service: IQMService | QoroService) -> tuple[Service, Target]:
+    async def _found(self, service: IQMService | QoroService) -> tuple[Dialect, Target]:
         """The target, and the dialect in which it was found."""
         wanted = self._wanted_target or service.default_target
         for dialect in service.candidates():
@@ -214,6 +247,108 @@ class Connection:
                 target = await wire.exchange(dialect.find_target(wanted))
             except NotFound:
                 continue
-            spoken = await wire.exchange(service.generation(dialect))
-            return Service(spoken, self.transport, self.journal), target
+            return await wire.exchange(service.generation(dialect)), target
         raise service.unspoken()
+
+    # --- the journal ------------------------------------------------------------------
+
+    async def _open_journal(
+        self, stack: AsyncExitStack, dialect: str, *, is_local: bool
+    ) -> None:
+        """Open the journal on the disk, where there is to be one."""
+        wanted = self._wanted_journal
+        if wanted is None or (wanted is UNSET and is_local):
+            if not is_local:
+                log.warning(
+                    "this client keeps no journal: what it has sent is lost with it"
+                )
+            return
+        # sqlite3 loads with it
+        from qawait.journal.file import FileJournal
+
+        path = await anyio.to_thread.run_sync(_journal_path, wanted)
+        journal = await FileJournal.open(path, await self.identity(dialect))
+        stack.push_async_callback(
+            _close_journal, journal, is_ours=isinstance(wanted, UnsetType)
+        )
+        self.journal = journal
+        self.record.journal = journal
+
+    async def identity(self, dialect: str | None = None) -> Identity:
+        """Whose journals this client writes: the service, its target and the account.
+
+        Args:
+            dialect: The dialect's name; None is the one that is spoken.
+        """
+        assert self.service is not None
+        assert self.target is not None
+        endpoint, account = EMBEDDED, ""
+        if not self.is_embedded:
+            # an embedded one has another port and another token each time
+            endpoint = str(self.transport.root)
+            origin, token = str(self.transport.root.origin()), self.service.token
+            account = await anyio.to_thread.run_sync(
+                lambda: name_of(origin, token.current())
+            )
+        return Identity(
+            endpoint=endpoint,
+            target=self.target.name,
+            dialect=self.wire.dialect.name if dialect is None else dialect,
+            account=account,
+        )
+
+
+class JobRecord:
+    """Writes into a client's journal what the poller learns of its jobs."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.resuming = Resuming()
+        self.elsewhere: set[str] = set()
+        """Submissions that a sweep writes into a journal of its own."""
+
+    def changed(self, job: Job) -> None:
+        """Write down that a job has come to another state."""
+        if self._has(job):
+            self.journal.changed(job.submission_id, job.changes, job.raw)
+
+    async def ended(self, job: Job, outcome: Result | Error) -> None:
+        """Write down how a job ended."""
+        if self._has(job):
+            await self.journal.ended(job.submission_id, outcome, job.changes)
+        self.elsewhere.discard(job.submission_id)
+
+    def resume(self, job: Job, *, known: bool = True) -> str | None:
+        """The command with which another program comes back to a job."""
+        path = self.journal.path if self._has(job) else None
+        return self.resuming.command(path, job.id if known else None)
+
+    def _has(self, job: Job) -> bool:
+        # a job that was adopted by its id has no submission of ours
+        return bool(job.submission_id) and job.submission_id not in self.elsewhere
+
+
+async def _close_journal(journal: FileJournal, *, is_ours: bool) -> None:
+    """Close it; one that nobody has named, and in which nothing is, goes away."""
+    unused = False
+    try:
+        unused = is_ours and not (await journal.tally()).jobs
+    except JournalError as error:
+        log.warning("%s", error)
+    await journal.close()
+    if unused:
+        await anyio.to_thread.run_sync(
+            lambda: shutil.rmtree(journal.path, ignore_errors=True)
+        )
+
+
+def _journal_path(wanted: str | Path | UnsetType) -> Path:
+    """Where the journal is; without a name a new one in the user's state directory."""
+    if not isinstance(wanted, UnsetType):
+        return Path(wanted).expanduser().absolute()
+    # sqlite3 loads with it
+    from qawait.journal.home import fresh_path, journal_directory, remove_old
+
+    directory, now = journal_directory(), epoch()
+    remove_old(directory, now)
+    return fresh_path(directory, now)

@@ -18,6 +18,7 @@ from qawait.errors import (
     ConfigurationError,
     Error,
     JobMissing,
+    JournalError,
     NotFound,
     PermissionDenied,
     ProtocolError,
@@ -84,6 +85,31 @@ class _Followed(Struct):
     result_attempts: int = 0
 
 
+class Record(Protocol):
+    """What the poller needs of a journal."""
+
+    def changed(self, job: Job) -> None:
+        """Write down that a job has come to another state; nobody waits for it."""
+        ...
+
+    async def ended(self, job: Job, outcome: Result | Error) -> None:
+        """Write down how a job ended; on the disk when this returns.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+        ...
+
+    def resume(self, job: Job, *, known: bool = True) -> str | None:
+        """The command with which another program comes back to a job, if there is one.
+
+        Args:
+            job: The job.
+            known: Whether the service knows it.
+        """
+        ...
+
+
 class Poller:
     """Follows every job of one service with a few workers that share one schedule.
 
@@ -101,6 +127,7 @@ class Poller:
         *,
         workers: int = 8,
         clock: Callable[[], float] = anyio.current_time,
+        record: Record | None = None,
     ) -> None:
         """Follows nothing yet.
 
@@ -109,11 +136,14 @@ class Poller:
             schedule: Decides what is asked next, and when.
             workers: Questions under way at once.
             clock: The event loop's; `eta` may be asked for outside of its tasks.
+            record: Where states and ends are written down, before anyone is told of an
+                end; None for nowhere.
         """
         self._source = source
         self._schedule = schedule
         self._workers = workers
         self._clock = clock
+        self._record = record
         self._followed: dict[str, _Followed] = {}
         self._turn = anyio.Lock()
         self._news = anyio.Event()
@@ -153,7 +183,10 @@ class Poller:
         """
         for followed in list(self._followed.values()):
             job_id = followed.job.id
-            self._settle(followed, ClientClosed(explain(job_id), job_id=job_id))
+            closed = ClientClosed(
+                explain(job_id), job_id=job_id, resume=self._resume(followed)
+            )
+            self._settle(followed, closed)
 
     async def _work(self) -> None:
         while True:
@@ -187,13 +220,13 @@ class Poller:
             job = followed.job
             status, result = await self._source.question(job.id, job.manifest)
             self._recovered(followed)
-            self._observe(followed, status)
+            await self._observe(followed, status)
             if result is not None:
-                self._complete(followed, status, result)
+                await self._complete(followed, status, result)
             elif followed.ended is not None:
                 await self._fetch(followed, followed.ended)
         except Error as error:
-            self._met(followed, error)
+            await self._met(followed, error)
         except Exception as error:
             # a fault of ours must end one wait and not all of them
             log.exception("job %s: the answer could not be read", followed.job.id)
@@ -205,7 +238,7 @@ class Poller:
                 ),
             )
 
-    def _observe(self, followed: _Followed, status: Status) -> None:
+    async def _observe(self, followed: _Followed, status: Status) -> None:
         """Take in how a job stands, and put it back unless it has ended badly."""
         job = followed.job
         self._schedule.observed(
@@ -224,9 +257,10 @@ class Poller:
             # `ready` is shown together with the result, so that neither is early
             followed.ended = status
             return
-        job.observe(status)
+        if job.observe(status) and self._record is not None:
+            self._record.changed(job)
         if status.end is not None:
-            self._settle(followed, error_of_end(status, job.id))
+            await self._end(followed, error_of_end(status, job.id))
 
     def _own_time(
         self, followed: _Followed, status: Status, at: datetime | None
@@ -246,25 +280,39 @@ class Poller:
         job = followed.job
         followed.result_attempts += 1
         result = await self._source.result(job.id, status, job.manifest)
-        self._complete(followed, status, result)
+        await self._complete(followed, status, result)
 
-    def _complete(self, followed: _Followed, status: Status, result: Result) -> None:
+    async def _complete(
+        self, followed: _Followed, status: Status, result: Result
+    ) -> None:
         steps = status.steps or self._source.steps_of(result)
         followed.job.observe(replace(status, steps=steps), utc_now())
-        self._settle(followed, result)
+        await self._end(followed, result)
 
-    def _met(self, followed: _Followed, error: Error) -> None:
+    async def _end(self, followed: _Followed, outcome: Result | Error) -> None:
+        """Write down how a job ended, and then tell whoever waits for it."""
+        if self._record is not None:
+            try:
+                await self._record.ended(followed.job, outcome)
+            except JournalError as error:
+                # it can be fetched again; whoever waits has no use for less than it
+                log.error("job %s: its end was not written: %s", followed.job.id, error)
+        self._settle(followed, outcome)
+
+    async def _met(self, followed: _Followed, error: Error) -> None:
         """Decide what an error of a question means for its job."""
         job_id = followed.job.id
         match error:
             case AuthenticationError() | PermissionDenied() | ConfigurationError():
-                self._settle(followed, _about(error, job_id))
+                self._settle(followed, _about(error, job_id, self._resume(followed)))
             case NotFound():
-                self._missed(followed, error)
+                await self._missed(followed, error)
             case ProtocolError():
                 followed.nonsense += 1
                 if followed.nonsense >= _NONSENSE:
-                    self._settle(followed, _about(error, job_id))
+                    self._settle(
+                        followed, _about(error, job_id, self._resume(followed))
+                    )
                 else:
                     self._put_back(followed)
             case ResponseError() | TransportError():
@@ -275,7 +323,9 @@ class Poller:
                     and followed.result_attempts >= _RESULT_ATTEMPTS
                 )
                 if stuck:
-                    self._settle(followed, _about(error, job_id))
+                    self._settle(
+                        followed, _about(error, job_id, self._resume(followed))
+                    )
                     return
                 self._warn_of_trouble(error)
                 after = error.retry_after if isinstance(error, ResponseError) else None
@@ -283,14 +333,14 @@ class Poller:
             case _:
                 self._settle(followed, error)
 
-    def _missed(self, followed: _Followed, error: NotFound) -> None:
+    async def _missed(self, followed: _Followed, error: NotFound) -> None:
         followed.misses += 1
         job_id = followed.job.id
         if followed.job.changes or followed.ended is not None:
             if followed.misses < _MISSES:
                 self._put_back(followed, answered=True)
                 return
-            self._settle(
+            await self._end(
                 followed,
                 ResultGone(
                     "the service no longer knows it; it may have run",
@@ -303,12 +353,19 @@ class Poller:
         if followed.known and (waited < _GRACE or followed.misses < _MISSES):
             self._put_back(followed, answered=True)
             return
-        self._settle(
+        await self._end(
             followed,
             JobMissing(
-                f"the service does not know this job ({error.message})", job_id=job_id
+                f"the service does not know this job ({error.message})",
+                job_id=job_id,
+                resume=self._resume(followed, known=False),
             ),
         )
+
+    def _resume(self, followed: _Followed, *, known: bool = True) -> str | None:
+        if self._record is None:
+            return None
+        return self._record.resume(followed.job, known=known)
 
     def _put_back(
         self,
@@ -350,11 +407,12 @@ class Poller:
             log.warning("unknown status %r is taken as still in progress", word)
 
 
-def _about(error: Error, job_id: str) -> Error:
+def _about(error: Error, job_id: str, resume: str | None) -> Error:
     """The same error, saying which job it is about and that the job may go on."""
     twin = fresh(error)
+    command = f", or `{resume}`" if resume else ""
     twin.add_note(
         f"while following job {job_id}; it may go on at the service: "
-        f"come back with client.job({job_id!r})"
+        f"come back with client.job({job_id!r}){command}"
     )
     return twin

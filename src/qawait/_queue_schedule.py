@@ -51,6 +51,7 @@ class QueueSchedule(Generic[K]):
         max_staleness: float | None = None,
         polls_per_second: float | None = None,
         first: float = 0.5,
+        spare: float = 5.0,
     ) -> None:
         """Begin without jobs and without knowledge.
 
@@ -60,13 +61,15 @@ class QueueSchedule(Generic[K]):
                 order; above 1. More questions bring earlier news.
             max_staleness: How late, in seconds, the news of an end may be, beside what
                 the network and the rate limit take; None leaves it to
-                `questions_per_job`. Kept for all jobs while they are few (5 for each of
-                these seconds, less if `polls_per_second` is small). With more it is
-                kept for the jobs that run, as long as they run in the order of their
+                `questions_per_job`. Kept for all jobs while they are few (`spare` for
+                each of these seconds, less if `polls_per_second` is small). With more
+                it is kept for the jobs that run, as long as they run in the order of their
                 submission on no more servers than have been recognised.
             polls_per_second: The most questions per second; None for no cap.
             first: The age in seconds at which a job is asked about first, while nothing
                 is known of the queue; then at ages that grow by half.
+            spare: So many questions per second may go to keeping `max_staleness` for
+                jobs that are believed to wait; 5 are a quarter of IQM's limit.
 
         Raises:
             ConfigurationError: A number cannot be right.
@@ -82,6 +85,7 @@ class QueueSchedule(Generic[K]):
             max_staleness=max_staleness,
             polls_per_second=polls_per_second,
             first=first,
+            spare=spare,
         )
         self._forecaster = Forecaster(random, self._model, self._line)
         self._now = -math.inf

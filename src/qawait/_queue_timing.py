@@ -34,11 +34,9 @@ _JITTER = 0.05
 _HEARTBEAT = 20.0
 """A queue gets a question in so many seconds, however long its jobs take: little for
 the service, and much for a user who waits for one long job."""
-_SPARE = 5.0
-"""So many questions per second, a quarter of IQM's limit, may go to keeping
-`max_staleness` for jobs that are believed to wait."""
 _SHARE_OF_CAP = 0.5
-"""So much of `polls_per_second` may, if that is less."""
+"""So much of `polls_per_second` may keep `max_staleness` for jobs that are believed to
+wait, if that is less than what may anyway."""
 _MORE_JOBS = 1.25
 """By this factor more jobs may come until it is given up again."""
 
@@ -56,6 +54,7 @@ class Timing:
         max_staleness: float | None,
         polls_per_second: float | None,
         first: float,
+        spare: float,
     ) -> None:
         if not 1 < questions_per_job < math.inf:
             raise ConfigurationError("questions_per_job is a number above 1")
@@ -77,7 +76,7 @@ class Timing:
         )
         # times vary upwards by a share, and staleness is kept nonetheless
         self.staleness = (max_staleness or math.inf) / (1 + _JITTER)
-        spare = min(_SPARE, _SHARE_OF_CAP * (polls_per_second or math.inf))
+        spare = min(spare, _SHARE_OF_CAP * (polls_per_second or math.inf))
         self._few = 0.0 if max_staleness is None else spare * max_staleness
         self.keeps_all = self._few >= 1
         """Whether staleness is kept for all jobs, whatever is believed of them."""

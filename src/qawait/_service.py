@@ -30,8 +30,10 @@ from qawait.model import (
 from qawait.wire import checked_id
 
 if TYPE_CHECKING:
-    from qawait._journal import Journal
+    from qawait._resuming import Resuming
     from qawait._transport import Transport
+    from qawait.journal.port import Journal
+    from qawait.journal.records import Intent
     from qawait.model import Submission
     from qawait.results import Result
 
@@ -49,6 +51,7 @@ class Service:
         transport: Transport,
         journal: Journal,
         patience: Patience | None = None,
+        resuming: Resuming | None = None,
     ) -> None:
         self.dialect = dialect
         self._transport = transport
@@ -58,6 +61,7 @@ class Service:
             journal,
             lambda job_id: self.status(job_id, repeat=True),
             patience or Patience(),
+            resuming,
         )
 
     # --- questions -------------------------------------------------------------------
@@ -191,6 +195,8 @@ class Service:
         *,
         hold: bool = False,
         apart: bool = False,
+        intent: Intent | None = None,
+        journal: Journal | None = None,
     ) -> Opened:
         """Submit a batch at most once.
 
@@ -199,6 +205,8 @@ class Service:
             submission_id: Our own name for it.
             hold: Keep back the last upload; only where a job has two phases.
             apart: Whether the batch is so large that it is written in a thread.
+            intent: What is written down of it first; None writes what the batch tells.
+            journal: Where; None is the journal of the client.
 
         Raises:
             SubmissionRejected: The service said no; nothing runs.
@@ -206,7 +214,12 @@ class Service:
             TransportError: Nothing was delivered, in several attempts.
         """
         return await self._submitter.submit(
-            submission, submission_id, hold=hold, apart=apart
+            submission,
+            submission_id,
+            hold=hold,
+            apart=apart,
+            intent=intent,
+            journal=journal,
         )
 
     async def release(self, opened: Opened, submission_id: str) -> None:

@@ -116,5 +116,4 @@ def _session(
             total=None, sock_connect=limits.connect, sock_read=silence
         ),
         headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
-        skip_auto_headers=("Content-Type",),
     )

@@ -17,6 +17,7 @@ from qawait._delivery import (
     delivery_of,
     next_step,
 )
+from qawait._resuming import Resuming
 from qawait.errors import (
     ConfigurationError,
     Error,
@@ -27,13 +28,14 @@ from qawait.errors import (
     SubmissionUncertain,
     TransportError,
 )
+from qawait.journal.records import Intent
 from qawait.model import Answer, Call, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from qawait._journal import Journal
     from qawait._transport import Transport
+    from qawait.journal.port import Journal
     from qawait.model import Dialect, Status, Submission
 
 __all__ = ["Opened", "Patience", "Submitter"]
@@ -83,6 +85,7 @@ class Submitter:
         journal: What is written to.
         status: Asks how a job stands, and again where the question failed.
         patience: How long to wait where waiting may settle it.
+        resuming: From where to come back to what is uncertain; None for nowhere.
     """
 
     def __init__(
@@ -92,12 +95,14 @@ class Submitter:
         journal: Journal,
         status: Callable[[str], Awaitable[Status]],
         patience: Patience,
+        resuming: Resuming | None = None,
     ) -> None:
         self.patience = patience
         self._dialect = dialect
         self._transport = transport
         self._journal = journal
         self._status = status
+        self._resuming = resuming or Resuming()
 
     async def submit(
         self,
@@ -106,8 +111,11 @@ class Submitter:
         *,
         hold: bool = False,
         apart: bool = False,
+        intent: Intent | None = None,
+        journal: Journal | None = None,
     ) -> Opened:
         """Submit a batch at most once; see `Service.submit`."""
+        journal = self._journal if journal is None else journal
         if hold and not self._dialect.two_phases:
             raise ConfigurationError(
                 f"the dialect {self._dialect.name} submits in one request: "
@@ -117,52 +125,69 @@ class Submitter:
             lambda: self._dialect.open_job(submission), apart=apart
         )
         circuits = submission.rows or len(submission.circuits)
-        self._journal.intend(
-            submission_id,
-            target=submission.target.name,
-            circuits=circuits,
-            shots=submission.shots,
+        await journal.intend(
+            intent
+            or Intent(
+                submission_id=submission_id,
+                target=submission.target.name,
+                circuits=circuits,
+                shots=sum(submission.shots_each) or circuits * submission.shots,
+            )
         )
         jobs = 0
         while True:
-            job_id = await self._open(opening, submission_id)
+            job_id = await self._open(opening, submission_id, journal)
             jobs += 1
-            sending = _Sending(submission_id, job_id, circuits, jobs)
+            sending = _Sending(submission_id, journal, job_id, circuits, jobs)
+            if self._dialect.two_phases:
+                await journal.opened(submission_id, job_id)
             try:
                 held = await self._upload(sending, submission, hold=hold, apart=apart)
             except _AbandonedJob as abandoned:
                 if jobs < MOST_JOBS:
                     continue
                 # none of these jobs was finished, so none of them ever runs
-                self._journal.outcome(submission_id, Delivery.NOT_DELIVERED)
+                await journal.outcome(
+                    submission_id,
+                    Delivery.NOT_DELIVERED,
+                    evidence=str(abandoned.error),
+                )
                 raise abandoned.error from None
-            self._journal.outcome(submission_id, Delivery.ACCEPTED, job_id)
+            if not hold:
+                await journal.outcome(submission_id, Delivery.ACCEPTED, job_id)
             return Opened(job_id, held)
 
     async def release(self, opened: Opened, submission_id: str) -> None:
         """Send the upload that was held back."""
         if opened.held is not None:
-            sending = _Sending(submission_id, opened.job_id)
+            sending = _Sending(submission_id, self._journal, opened.job_id)
             await self._finish(opened.held, sending)
-            self._journal.outcome(submission_id, Delivery.ACCEPTED, opened.job_id)
+            await self._journal.outcome(submission_id, Delivery.ACCEPTED, opened.job_id)
 
     # --- the first request --------------------------------------------------------
 
-    async def _open(self, call: Call, submission_id: str) -> str:
+    async def _open(self, call: Call, submission_id: str, journal: Journal) -> str:
         if call.repeatable:
-            return await self._open_empty(call, submission_id)
-        answer = await self._change(call, _Sending(submission_id))
+            return await self._open_empty(call, submission_id, journal)
+        answer = await self._change(call, _Sending(submission_id, journal))
         try:
             return self._dialect.read_opened(answer)
         except ProtocolError as error:
-            self._journal.outcome(submission_id, Delivery.UNKNOWN)
+            await journal.outcome(
+                submission_id,
+                Delivery.UNKNOWN,
+                evidence=f"{answer.status}: {error}",
+            )
             raise SubmissionUncertain(
                 "the service accepted the submission but gave no usable id",
                 evidence=f"{answer.status}: {error}",
                 submission_id=submission_id,
+                resume=self._resuming.command(journal.path, None),
             ) from None
 
-    async def _open_empty(self, call: Call, submission_id: str) -> str:
+    async def _open_empty(
+        self, call: Call, submission_id: str, journal: Journal
+    ) -> str:
         """Open a job that runs nothing yet, so that one too many costs nothing."""
         attempt = orphans = 0
         while True:
@@ -176,9 +201,12 @@ class Submitter:
                 if step is Next.AGAIN and await self._transport.pause(error, attempt):
                     continue
                 if delivery is Delivery.REJECTED:
-                    raise self._ended(error, _Sending(submission_id)) from error
+                    sending = _Sending(submission_id, journal)
+                    raise await self._ended(error, sending) from error
                 # what went wrong is an ordinary error: nothing can be running
-                self._journal.outcome(submission_id, Delivery.NOT_DELIVERED)
+                await journal.outcome(
+                    submission_id, Delivery.NOT_DELIVERED, evidence=str(error)
+                )
                 raise
 
     # --- the uploads --------------------------------------------------------------
@@ -204,40 +232,40 @@ class Submitter:
     async def _add(self, call: Call, sending: _Sending) -> None:
         """Send an upload before the last."""
         try:
-            await self._deliver(call, sending.submission_id, Phase.PART)
+            await self._deliver(call, sending, Phase.PART)
         except _FAILURES as error:
             step = next_step(Phase.PART, error, jobs=sending.jobs)
             if step is Next.ANOTHER_JOB or delivery_of(error) is Delivery.UNKNOWN:
                 raise _AbandonedJob(error) from None
             if delivery_of(error) is Delivery.REJECTED:
                 await self._cancel_quietly(sending)
-            raise self._ended(error, sending) from _cause(error)
+            raise await self._ended(error, sending) from _cause(error)
 
     async def _finish(self, call: Call, sending: _Sending) -> None:
         """Send the upload with which a job may run."""
         assert sending.job_id is not None
         try:
-            await self._deliver(call, sending.submission_id, Phase.FINISH)
+            await self._deliver(call, sending, Phase.FINISH)
         except _FAILURES as error:
             if next_step(Phase.FINISH, error) is not Next.ASK:
                 if delivery_of(error) is Delivery.REJECTED:
                     await self._cancel_quietly(sending)
-                raise self._ended(error, sending) from _cause(error)
+                raise await self._ended(error, sending) from _cause(error)
             lost = error
         except BaseException as error:
-            self._stopped(error, sending)
+            await self._stopped(error, sending)
             raise
         else:
             return
         try:
             step, found = await self._settle(sending)
         except BaseException as error:
-            self._stopped(error, sending)
+            await self._stopped(error, sending)
             raise
         if step is Next.ANOTHER_JOB:
             raise _AbandonedJob(lost)
         if step is not Next.ADOPT:
-            raise self._ended(lost, sending, found) from _cause(lost)
+            raise await self._ended(lost, sending, found) from _cause(lost)
 
     # --- a last upload without an answer ------------------------------------------
 
@@ -311,22 +339,29 @@ class Submitter:
     async def _change(self, call: Call, sending: _Sending) -> Answer:
         """Send what must take effect at most once, and write down what is known."""
         try:
-            return await self._deliver(call, sending.submission_id, Phase.WHOLE)
+            return await self._deliver(call, sending, Phase.WHOLE)
         except _FAILURES as error:
-            raise self._ended(error, sending) from _cause(error)
+            raise await self._ended(error, sending) from _cause(error)
         except BaseException as error:
-            self._stopped(error, sending)
+            await self._stopped(error, sending)
             raise
 
-    async def _deliver(self, call: Call, submission_id: str, phase: Phase) -> Answer:
+    async def _deliver(self, call: Call, sending: _Sending, phase: Phase) -> Answer:
         """Send a call, and again only if it certainly had no effect."""
+
+        async def about_to_leave() -> None:
+            # an upload before the last starts nothing, and is not sent again by resume
+            if phase is not Phase.PART:
+                await sending.journal.sending(sending.submission_id)
+                sending.gone = True
+
         attempt = misses = 0
         while True:
             attempt += 1
+            # what went before certainly had no effect, or this would not be reached
+            sending.gone = False
             try:
-                answer = await self._transport.send(
-                    call, before_body=lambda: self._journal.sending(submission_id)
-                )
+                answer = await self._transport.send(call, before_body=about_to_leave)
                 if phase is not Phase.WHOLE:
                     self._dialect.check_uploaded(answer)
                 return answer
@@ -345,26 +380,40 @@ class Submitter:
 
     # --- what is known afterwards -------------------------------------------------
 
-    def _stopped(self, error: BaseException, sending: _Sending) -> None:
+    async def _stopped(self, error: BaseException, sending: _Sending) -> None:
         """Write down a request that was cancelled, or that the journal stopped."""
-        self._journal.outcome(sending.submission_id, delivery_of(error), sending.job_id)
+        # cancelled or refused before the journal had it: no byte can have left
+        delivery = delivery_of(error) if sending.gone else Delivery.NOT_DELIVERED
+        evidence = f"it was stopped while it was sent ({type(error).__name__})"
+        await sending.journal.outcome(
+            sending.submission_id, delivery, sending.job_id, evidence=evidence
+        )
 
-    def _ended(self, error: Error, sending: _Sending, found: str = "") -> Error:
+    async def _ended(self, error: Error, sending: _Sending, found: str = "") -> Error:
         """Write down how a submission ended, and give the error that says so."""
         delivery = delivery_of(error)
-        self._journal.outcome(sending.submission_id, delivery, sending.job_id)
-        return _submission_error(error, delivery, sending, found)
+        await sending.journal.outcome(
+            sending.submission_id,
+            delivery,
+            sending.job_id,
+            evidence=f"{error}; {found}" if found else str(error),
+        )
+        resume = self._resuming.command(sending.journal.path, sending.job_id)
+        return _submission_error(error, delivery, sending, found, resume)
 
 
-class _Sending(Struct, frozen=True):
+class _Sending(Struct):
     """What a request belongs to."""
 
     submission_id: str
+    journal: Journal
     job_id: str | None = None
     circuits: int | None = None
     """All circuits of the submission; None if another job cannot be opened for it."""
     jobs: int = 1
     """The jobs that were opened for the submission, this one included."""
+    gone: bool = False
+    """Whether bytes of the request under way may have left."""
 
 
 async def _written(write: Callable[[], T], *, apart: bool) -> T:
@@ -381,7 +430,11 @@ def _cause(error: Error) -> Error | None:
 
 
 def _submission_error(
-    error: Error, delivery: Delivery, sending: _Sending, found: str
+    error: Error,
+    delivery: Delivery,
+    sending: _Sending,
+    found: str,
+    resume: str | None,
 ) -> Error:
     job_id = sending.job_id
     if delivery is Delivery.NOT_DELIVERED:
@@ -394,5 +447,5 @@ def _submission_error(
         evidence=f"{error}{found}",
         submission_id=sending.submission_id,
         job_id=job_id,
-        resume=f"qawait status {job_id}" if job_id else None,
+        resume=resume,
     )

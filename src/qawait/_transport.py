@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
 
 MiB = 1 << 20
+_CONTENT_TYPE = ("Content-Type",)
 
 BeforeBody: TypeAlias = "Callable[[], Awaitable[None] | None]"
 """What is done, and awaited, before the first byte of a body leaves."""
@@ -320,7 +321,7 @@ class Transport:
     async def _exchange(
         self, call: Call, body: _WatchedBody | None, token: Secret | None, turn: Turn
     ) -> Answer:
-        url = self._url(call)
+        url = _url(self._base, call.path, call.query)
         limits = self._limits
         submits = call.kind == "submit"
         silence = limits.submit_silence if submits else limits.read_silence
@@ -334,6 +335,8 @@ class Transport:
                 data=body,
                 # never bound to a name, which a traceback with locals would show
                 headers=_headers(call, token),
+                # what is taken for granted in a request without a body is not JSON
+                skip_auto_headers=_CONTENT_TYPE if call.method == "DELETE" else None,
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response,
@@ -365,14 +368,22 @@ class Transport:
                 raise
         finally:
             self.usage.bytes_received += body.size
-        headers = {k.lower(): v for k, v in response.headers.items()}
-        return Answer(response.status, headers, kept, value, body.size)
+        return Answer(response.status, response.headers, kept, value, body.size)
 
-    def _url(self, call: Call) -> URL:
-        if not {".", ".."}.isdisjoint(unquote(call.path).split("/")):
-            raise ConfigurationError(f"{call.path!r} leaves the service's address")
-        url = URL(f"{self._base}{call.path}", encoded=True)
-        return url.with_query(call.query) if call.query else url
+
+@lru_cache(maxsize=64)
+def _url(base: str, path: str, query: tuple[tuple[str, str], ...]) -> URL:
+    """Where a call is sent; every submission to one target, for example, to the same.
+
+    Raises:
+        ConfigurationError: The path goes up, out of the service's address.
+    """
+    # only a dot as it is, or written in hexadecimal, can go up
+    if "." in path or "%" in path:
+        if not {".", ".."}.isdisjoint(unquote(path).split("/")):
+            raise ConfigurationError(f"{path!r} leaves the service's address")
+    url = URL(f"{base}{path}", encoded=True)
+    return url.with_query(query) if query else url
 
 
 def _headers(call: Call, token: Secret | None) -> dict[str, str]:

@@ -41,6 +41,7 @@ from qawait._points import (
 )
 from qawait._service import Opened
 from qawait.errors import ConfigurationError, Error
+from qawait.journal.records import Intent
 from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
@@ -345,10 +346,19 @@ class Client:
         hold: bool,
         apart: bool,
     ) -> Job:
-        submission_id = str(uuid.uuid4())
+        intent = Intent(
+            submission_id=str(uuid.uuid4()),
+            target=self.target.name,
+            circuits=len(manifest.circuits),
+            shots=sum(record.shots or 0 for record in manifest.circuits),
+            tag=tag,
+            manifest=manifest,
+            figures=self.target.figures,
+        )
+        submission_id = intent.submission_id
         async with self._connection.submissions:
             opened = await self._wire.submit(
-                submission, submission_id, hold=hold, apart=apart
+                submission, submission_id, hold=hold, apart=apart, intent=intent
             )
         return self._jobs.started(opened, submission_id, manifest, tag=tag)
 

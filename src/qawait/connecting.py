@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from msgspec import UNSET, UnsetType
+
 from qawait._connection import Connection
 from qawait._transport import Limits, Retry
 from qawait.client import Client
@@ -29,6 +31,7 @@ def connect(
     ca_file: str | Path | None = None,
     workers: int = 8,
     seed: int | None = None,
+    journal: str | Path | UnsetType | None = UNSET,
 ) -> Client:
     """Connect to a service: `async with qawait.connect(IQMService(url)) as client`.
 
@@ -44,11 +47,17 @@ def connect(
         ca_file: Certificates to trust instead of the system's, as a PEM file.
         workers: Questions under way at once.
         seed: Of the jitter; None differs from run to run.
+        journal: The directory in which it is written down what was sent and what came
+            back, before anybody is told; one that is there is gone on with. Left out,
+            it is a new one among those that `qawait journal ls` lists, kept for 30 days
+            after it was last written, and there is none for a service on this machine.
+            None keeps none.
 
     Raises:
         ConfigurationError: No such target, an address that is none, a missing extra.
         ConnectFailed: The service cannot be reached.
         AuthenticationError: It refuses the token.
+        JournalError: The journal cannot be used; the class says why.
     """
     connection = Connection(
         service,
@@ -61,6 +70,7 @@ def connect(
         ca_file=ca_file,
         workers=workers,
         seed=seed,
+        journal=journal,
     )
     return Client(connection)
 
@@ -77,6 +87,7 @@ class ConnectOptions(TypedDict, total=False):
     ca_file: str | Path | None
     workers: int
     seed: int | None
+    journal: str | Path | UnsetType | None
 
 
 async def open_client(

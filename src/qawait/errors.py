@@ -154,11 +154,23 @@ class MissingExtra(ConfigurationError, ImportError):
 
 
 class ClientClosed(Error):
-    """The client was closed; a remote job goes on and can be reattached by its id."""
+    """The client was closed; a remote job goes on and can be reattached by its id.
 
-    def __init__(self, message: str, *, job_id: str | None = None) -> None:
+    `job_id` is the service's id, `resume` the command with which to come back to it;
+    both are None where nothing was sent.
+    """
+
+    def __init__(
+        self, message: str, *, job_id: str | None = None, resume: str | None = None
+    ) -> None:
         super().__init__(message)
         self.job_id = job_id
+        self.resume = resume
+
+    @property
+    def outcome(self) -> str:
+        """What became of the submission, in the words of `JobError.outcome`."""
+        return "not delivered" if self.job_id is None else "accepted"
 
 
 class TransportError(Error):
@@ -271,8 +283,13 @@ class JobError(Error):
 
     `job_id` is the service's id (None if none became known), `raw` the service's own
     word for how it ended, `message` its explanation, `resume` the command with which
-    to go on (None where nothing is left to do).
+    to go on (None where nothing is left to do, or nothing is written down from which
+    to go on).
     """
+
+    outcome = "accepted"
+    """What became of the submission: `accepted`, `rejected`, or `unknown`, for which it
+    may be running and billed."""
 
     def __init__(
         self,
@@ -289,7 +306,11 @@ class JobError(Error):
         self.resume = resume
 
     def __str__(self) -> str:
-        return f"job {self.job_id}: {self.message}" if self.job_id else self.message
+        return self._told(self.message)
+
+    def _told(self, message: str) -> str:
+        said = f"job {self.job_id}: {message}" if self.job_id else message
+        return f"{said}; go on with: {self.resume}" if self.resume else said
 
 
 class JobFailed(JobError):
@@ -309,7 +330,9 @@ class JobTimedOut(JobError, TimeoutError):
 
 
 class JobMissing(JobError):
-    """The service does not know this job."""
+    """The service does not know this job; if it ever took it, it may have run."""
+
+    outcome = "unknown"
 
 
 class ResultGone(JobError):
@@ -319,6 +342,8 @@ class ResultGone(JobError):
 class SubmissionRejected(JobError):
     """The service refused the submission, so nothing runs; `__cause__` has its answer."""
 
+    outcome = "rejected"
+
 
 class SubmissionUncertain(JobError):
     """The submission may be running and billed, or may never have arrived.
@@ -326,6 +351,8 @@ class SubmissionUncertain(JobError):
     It is never sent again by itself. `evidence` says what is known, `submission_id`
     is our own name for it, known before anything was sent.
     """
+
+    outcome = "unknown"
 
     def __init__(
         self,
@@ -339,6 +366,10 @@ class SubmissionUncertain(JobError):
         super().__init__(message, job_id=job_id, resume=resume)
         self.evidence = evidence
         self.submission_id = submission_id
+
+    def __str__(self) -> str:
+        said = f"{self.message} ({self.evidence})" if self.evidence else self.message
+        return self._told(said)
 
 
 class JournalError(Error):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from qawait.errors import ProtocolError, ResponseTooLarge
+from qawait.measurement_compact import MOST_BYTES, read_compact
 from qawait.measurement_rows import KeyRows, RowReader, RowRefused, packed_rows
 from qawait.shots import Shots
 from qawait.wire import EXCERPT_CHARACTERS, cut_short, decode, excerpt_of, no_json
@@ -172,6 +173,12 @@ class MeasurementDecoder:
     # --- the grammar; a step yields where it needs more text --------------------------
 
     def _document(self) -> Generator[None, None, None]:
+        if not self._within and len(self._data) <= MOST_BYTES:
+            few = read_compact(bytes(self._data))
+            if few is not None:
+                self._circuits, self._at = few, len(self._data)
+                yield from self._nothing_more()
+                return
         yield from self._take(_LIST, "a list of circuits")
         found = yield from self._take(_OBJECT_OR_END, "a circuit")
         while found[1] != b"]":
@@ -182,6 +189,9 @@ class MeasurementDecoder:
         if self._within:
             self.rest = bytes(self._data[self._at :])
             return
+        yield from self._nothing_more()
+
+    def _nothing_more(self) -> Generator[None, None, None]:
         while True:
             self._skip_space()
             if self._at < len(self._data):

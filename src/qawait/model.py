@@ -163,7 +163,7 @@ class Answer(Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """By names in lower case, or a mapping that ignores case."""
     body: bytes
     """Unpacked; empty where the call's reader took it."""
     value: Any = None

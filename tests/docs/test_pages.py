@@ -191,8 +191,9 @@ def test_the_defaults_are_the_documented_ones():
     for value in (qawait.Pace(), qawait.Limits(), qawait.Retry()):
         for name in value.__struct_fields__:
             size, unit = units.get(name, (1, ""))
-            shown = f"{getattr(value, name) / size:g}{unit}"
-            row = rf"^\|.*`{name}`.* \| {re.escape(shown)} \|$"
+            default = getattr(value, name)
+            shown = "None" if default is None else f"{default / size:g}{unit}"
+            row = rf"^\|.*`{name}`.* \| {re.escape(shown)}(: [^|]+)? \|$"
             assert re.search(row, REFERENCE["client"], re.MULTILINE), name
 
 

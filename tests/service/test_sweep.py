@@ -17,7 +17,7 @@ import qawait
 from qawait import Budget, IQMService, Point, QoroService, errors
 from qawait.iqm import Circuit, Instruction
 from tests.picky_service import picky
-from tests.service.running import LocalService, running
+from tests.service.running import LocalService, get, running
 
 FAST = qawait.Pace(first=0.01, questions_per_job=8, max_staleness=0.2)
 
@@ -131,8 +131,11 @@ async def test_qoro_gets_the_template_once(local_service: LocalService):
     ):
         assert len([p async for p in sweep if p.result]) == 7
         assert sweep.progress.jobs == 1
-    new = (await submissions(local_service))[before:]
-    assert [one["circuits"] for one in new] == [7]
+    async with local_service.session() as session:
+        ledger = await get(session, "/_ledger?bodies=1")
+    [new] = ledger["submissions"][before:]
+    assert new["circuits"] == 7
+    assert "circuit_template" in str(new)
 
 
 async def test_expectation_values_come_for_every_point(local_service: LocalService):
@@ -323,11 +326,13 @@ async def test_an_uncertain_batch_is_neither_taken_apart_nor_sent_again():
                 (native() for _ in range(8)), shots=5, batch=4, max_in_flight=16
             ) as sweep,
         ):
-            points = [p async for p in sweep]
+            points = []
+            async for point in sweep:
+                points.append(point)
+                assert not point.retry()
             uncertain = [p for p in points if p.uncertain]
             assert len(points) == 8
             assert len(uncertain) == 4
-            assert not any(p.retry() for p in uncertain)
             [name] = {p.submission_id for p in uncertain}
             for point in uncertain:
                 assert isinstance(point.error, errors.SubmissionUncertain)

@@ -172,3 +172,22 @@ async def mistakes(client: Client) -> None:
     await client.submit(NATIVE, shots="100")  # pyright: ignore[reportArgumentType]
     with qawait.connect_sync(tagret="garnet"):  # pyright: ignore[reportCallIssue]
         pass
+
+
+async def sweeping(client: Client) -> None:
+    budget = qawait.Budget(jobs=5, shots=1_000, seconds=1.5, credits=2)
+    async with client.sweep(
+        NATIVE, {"a": [0.1]}, shots=5, budget=budget, on_exit="drain", ordered=True
+    ) as sweep:
+        assert_type(sweep, qawait.Sweep)
+        assert_type((await sweep.estimate()).jobs, int)
+        async for point in sweep:
+            assert_type(point, qawait.Point)
+            assert_type(point.result, CircuitResult | None)
+            assert_type(point.error, qawait.Error | None)
+            assert_type(point.retry(), bool)
+        assert_type(sweep.progress.ready, int)
+        assert_type(sweep.stopped, str | None)
+    client.sweep(NATIVE, shotz=5)  # type: ignore[call-arg]
+    assert_type(await client.start_sweep([NATIVE]), qawait.Sweep)
+    assert_type(client.resume(Path("night.qawait")), qawait.Sweep)

@@ -17,7 +17,7 @@ from tests.fault_server import Cut, Request, answering, reply
 
 from qawait import errors
 from qawait._auth import FixedToken, Secret
-from qawait._journal import Journal
+from qawait.journal.memory import MemoryJournal
 from qawait._service import Service
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.detection import generation
@@ -606,7 +606,7 @@ async def test_a_bad_answer_over_a_socket_is_an_error_of_ours(kind: str):
         ) as transport,
     ):
         with pytest.raises(error) as caught:
-            await Service(QORO, transport, Journal()).status(JOB)
+            await Service(QORO, transport, MemoryJournal()).status(JOB)
     assert isinstance(caught.value, errors.Error)
     assert str(caught.value).isprintable()
     assert "canary" not in str(caught.value)

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import UnitaryGate
+from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate
+from qiskit.quantum_info import SparsePauliOp
 
 from qawait.circuits import prepare, read
 from qawait.circuits.identity import source_bytes
@@ -80,6 +82,21 @@ def test_whatever_differs_makes_another_circuit():
 def test_a_name_makes_no_other_circuit(name: str):
     renamed = VARIANTS[name].copy(name="renamed")
     assert bytes_of(renamed) == bytes_of(VARIANTS[name])
+
+
+def test_a_number_is_the_same_in_every_type():
+    floats = [0.5, np.float64(0.5), np.float32(0.5)]
+    found = {bytes_of(changed(lambda c, a=a: c.rx(a, 0))) for a in floats}
+    assert len(found) == 1
+
+
+def test_objects_do_not_tell_where_they_lie_in_memory():
+    def evolving(term: str) -> QuantumCircuit:
+        operator = SparsePauliOp(term)
+        return changed(lambda c: c.append(PauliEvolutionGate(operator, 0.5), [0, 1]))
+
+    assert bytes_of(evolving("XZ")) == bytes_of(evolving("XZ"))
+    assert bytes_of(evolving("XZ")) != bytes_of(evolving("ZX"))
 
 
 def test_the_text_of_openqasm_2_is_the_circuit():

@@ -19,7 +19,7 @@ from tests.fault_server import Cut, answering, reply
 
 from qawait._auth import FixedToken, Secret
 from qawait._body import LARGE
-from qawait._journal import Journal
+from qawait.journal.memory import MemoryJournal
 from qawait._service import Service
 from qawait._transport import Retry, Transport
 from qawait.errors import ResponseTruncated
@@ -79,7 +79,7 @@ async def steps_beside_the_loop(*steps: list[int], reader: Any = None) -> list[b
             server.url, FixedToken(Secret("canary-0123456789")), SERVER.read_error
         ) as transport,
     ):
-        await Service(SERVER, transport, Journal()).exchange(exchange())
+        await Service(SERVER, transport, MemoryJournal()).exchange(exchange())
     return [thread != threading.get_ident() for thread in threads]
 
 
@@ -126,7 +126,7 @@ async def test_a_large_result_is_that_of_its_text(dialect: Any):
             retry=Retry(attempts=1),
         ) as transport,
     ):
-        service = Service(dialect, transport, Journal())
+        service = Service(dialect, transport, MemoryJournal())
         result = await service.result("7", READY, manifest)
     expected = json.loads(CIRCUIT)["m"]
     assert len(result.measurements) == circuits

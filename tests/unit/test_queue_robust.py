@@ -16,6 +16,8 @@ from hypothesis.stateful import (
     rule,
 )
 
+from qawait._queue_line import Place
+from qawait._queue_model import QueueModel
 from qawait._queue_schedule import QueueSchedule
 
 JOBS = st.integers(0, 12)
@@ -163,6 +165,16 @@ def test_no_service_silences_the_client_for_more_than_an_hour(retry_after: float
     assert 3600.0 <= wakeup <= 3960.0
 
 
+@pytest.mark.parametrize("retry_after", [math.nan, -5.0])
+def test_a_wait_that_means_nothing_is_none(retry_after: float):
+    s = QueueSchedule[int](Random(1))
+    s.add(7, 0.0, at_once=True)
+    assert s.due(10.0) == 7
+    s.observed(7, 10.0, failed=True, retry_after=retry_after)
+    assert s.next_wakeup() == 10.0
+    assert s.due(10.0) == 7
+
+
 def test_after_a_suspend_questions_come_bit_by_bit():
     """A hundred jobs are overdue when the machine wakes; so many clients may wake."""
     s = QueueSchedule[int](Random(1))
@@ -197,6 +209,20 @@ def test_a_clock_that_goes_back_stands_still():
     assert wakeup is not None
     assert wakeup > 100.0
     assert s.due(98.0) is None
+    assert s.due(200.0) == 7
+    s.observed(7, 150.0, failed=True, retry_after=20.0)
+    wakeup = s.next_wakeup()
+    assert wakeup is not None
+    assert wakeup >= 220.0
+
+
+def test_jobs_seen_in_progress_before_the_first_end_count():
+    """One of thirty had ended: without an order, so would one of thirty others."""
+    model = QueueModel(Random(1))
+    for number in range(31):
+        place = Place(number, number, 0.0, 0.0)
+        model.learn(place, 100.0, 0.0, ended=number == 30)
+    assert 0.005 < model.believed_unordered.hazard(100.0) < 0.1
 
 
 def test_a_job_submitted_long_ago_is_asked_about_at_once_and_then_by_its_age():

@@ -105,6 +105,23 @@ def test_one_long_job_is_asked_about_every_twenty_seconds():
     assert len(times) < 200
 
 
+def test_one_long_job_after_short_ones_is_asked_about_every_twenty_seconds():
+    s = schedule()
+    now = 0.0
+    for job in range(30):
+        s.add(job, now)
+        end = now + 100.0
+        while job in s:
+            now = max(now, s.next_wakeup() or 0.0)
+            if s.due(now) is not None:
+                s.observed(job, now, ended=now >= end)
+                if now >= end:
+                    s.discard(job)
+    s.add(99, now)
+    times = answer_until(s, now + 3600.0)
+    assert max(b - a for a, b in pairwise([now, *times])) <= 21.0
+
+
 @pytest.mark.parametrize(
     ("first", "ends", "latest"),
     [(0.01, 0.02, 0.03), (0.5, 0.05, 0.53), (0.5, 2.0, 2.6), (0.5, 600.0, 621.0)],

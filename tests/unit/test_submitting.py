@@ -25,7 +25,7 @@ from tests.fault_server import (
 from qawait import errors
 from qawait._auth import FixedToken, Secret
 from qawait._delivery import delivery_of
-from qawait._journal import Journal
+from qawait.journal.memory import MemoryJournal
 from qawait._service import Opened, Service
 from qawait._submission import Patience
 from qawait._transport import Limits, Retry, Transport
@@ -95,8 +95,8 @@ SHORT = Patience(new_job=0.05, lost_finish=0.1)
 @asynccontextmanager
 async def serving(
     say: Answerer, dialect: Dialect = SERVER, attempts: int = 2
-) -> AsyncIterator[tuple[Service, FaultServer, Journal]]:
-    journal = Journal()
+) -> AsyncIterator[tuple[Service, FaultServer, MemoryJournal]]:
+    journal = MemoryJournal()
     async with (
         answering(say) as server,
         Transport(
@@ -145,8 +145,7 @@ async def test_an_uncertain_submission_is_sent_once_and_has_a_name(say: Answerer
         assert len(server.requests) == 1, "it may be running: never again by itself"
         assert caught.value.submission_id == "s-1"
         assert caught.value.evidence
-        assert journal.entries["s-1"].delivery is U
-        assert journal.entries["s-1"].sending
+        assert journal.submissions["s-1"].standing == "unknown"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 302])
@@ -159,7 +158,7 @@ async def test_a_refused_submission_is_sent_once_and_tells_the_services_reason(
             await service.submit(NATIVE, "s-1")
         assert len(server.requests) == 1
         assert isinstance(caught.value.__cause__, errors.ResponseError)
-        assert journal.entries["s-1"].delivery is R
+        assert journal.submissions["s-1"].standing == "rejected"
         if status >= 400:
             assert "at most 1000 shots" in str(caught.value)
 
@@ -209,31 +208,20 @@ async def test_a_submission_refused_for_being_too_many_is_sent_again(refused: by
     async with serving(say) as (service, server, journal):
         assert await service.submit(NATIVE, "s-1") == Opened(ID)
         assert len(server.requests) == 2
-        assert journal.entries["s-1"].delivery is A
-        assert journal.entries["s-1"].job_id == ID
+        assert journal.submissions["s-1"].standing == "accepted"
+        assert journal.submissions["s-1"].job_id == ID
 
 
 async def test_a_submission_that_never_left_raises_its_own_error():
     async with answering(reset) as server:
         gone = server.url
-    journal = Journal()
+    journal = MemoryJournal()
     async with Transport(
         gone, FixedToken(None), SERVER.read_error, retry=Retry(attempts=2)
     ) as transport:
         with pytest.raises(errors.ConnectFailed):
             await Service(SERVER, transport, journal).submit(NATIVE, "s-1")
-    assert journal.entries["s-1"].delivery is N
-    assert not journal.entries["s-1"].sending
-
-
-async def test_what_was_unknown_once_stays_so():
-    journal = Journal()
-    journal.intend("s", target="q", circuits=1, shots=1)
-    journal.outcome("s", U)
-    journal.outcome("s", R)
-    assert journal.entries["s"].delivery is U
-    journal.outcome("s", A, ID)
-    assert journal.entries["s"].delivery is A
+    assert journal.submissions["s-1"].standing == "new"
 
 
 @pytest.mark.parametrize(("status", "known"), [(400, R), (503, U), (500, U), (201, U)])
@@ -247,7 +235,7 @@ async def test_an_answer_that_breaks_off_is_judged_by_its_status(
         with pytest.raises(errors.JobError) as caught:
             await service.submit(NATIVE, "s-1")
         assert len(server.requests) == 1
-        assert journal.entries["s-1"].delivery is known
+        assert journal.submissions["s-1"].standing == known
         assert isinstance(caught.value, errors.SubmissionRejected) is (known is R)
 
 
@@ -274,7 +262,7 @@ async def test_an_empty_job_that_may_exist_is_simply_opened_again():
             "POST /job/init/",
             "POST /job/ID/add_circuits/",
         ]
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -291,7 +279,7 @@ async def test_an_opening_with_an_answer_of_no_use_is_repeated(unknown: bytes):
     async with serving(say, QORO) as (service, server, journal):
         assert (await service.submit(QASM, "s-1")).job_id == ID
         assert paths(server).count("POST /job/init/") == 2
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
 
 
 async def test_no_more_than_three_empty_jobs_are_left_behind():
@@ -299,7 +287,7 @@ async def test_no_more_than_three_empty_jobs_are_left_behind():
         with pytest.raises(errors.TransportError):
             await service.submit(QASM, "s-1")
         assert paths(server) == ["POST /job/init/"] * 3
-        assert journal.entries["s-1"].delivery is N
+        assert journal.submissions["s-1"].standing == "new"
 
 
 async def test_a_job_that_cannot_be_opened_is_no_uncertain_submission():
@@ -308,7 +296,7 @@ async def test_a_job_that_cannot_be_opened_is_no_uncertain_submission():
         with pytest.raises(errors.TransportError):
             await service.submit(QASM, "s-1")
         assert paths(server) == ["POST /job/init/"] * 2
-        assert journal.entries["s-1"].delivery is N
+        assert journal.submissions["s-1"].standing == "new"
 
 
 async def test_a_job_that_may_not_be_opened_is_refused():
@@ -317,7 +305,7 @@ async def test_a_job_that_may_not_be_opened_is_refused():
         with pytest.raises(errors.SubmissionRejected, match="no credits"):
             await service.submit(QASM, "s-1")
         assert paths(server) == ["POST /job/init/"]
-        assert journal.entries["s-1"].delivery is R
+        assert journal.submissions["s-1"].standing == "rejected"
 
 
 async def test_a_release_whose_answer_is_lost_is_adopted_if_the_job_runs():
@@ -331,7 +319,7 @@ async def test_a_release_whose_answer_is_lost_is_adopted_if_the_job_runs():
     async with serving(say, QORO) as (service, _, journal):
         opened = await service.submit(QASM, "s-1", hold=True)
         await service.release(opened, "s-1")
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
 
 
 async def test_a_refused_release_cancels_its_job():
@@ -357,7 +345,7 @@ async def test_a_lost_final_upload_is_adopted_if_the_job_runs():
 
     async with serving(say, QORO) as (service, server, journal):
         assert (await service.submit(QASM, "s-1")).job_id == ID
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
         assert paths(server).count("POST /job/ID/add_circuits/") == 1
 
 
@@ -422,8 +410,8 @@ async def test_a_lost_finish_is_given_up_for_another_job_if_nothing_had_started(
             "init",
             "job-1/add_circuits",
         ]
-        assert journal.entries["s-1"].delivery is A
-        assert journal.entries["s-1"].job_id == "job-1"
+        assert journal.submissions["s-1"].standing == "accepted"
+        assert journal.submissions["s-1"].job_id == "job-1"
 
 
 @pytest.mark.parametrize(
@@ -442,7 +430,7 @@ async def test_a_lost_finish_is_uncertain_unless_every_circuit_was_cancelled(
         known = "it is not known how many" if cancelled is None else cancelled
         told = f"is {after!r}: {known} of 1 circuits were stopped"
         assert told in caught.value.evidence
-        assert journal.entries["s-1"].delivery is U
+        assert journal.submissions["s-1"].standing == "unknown"
         assert steps(server) == ["init", "job-0/add_circuits", "job-0/cancel"]
 
 
@@ -453,7 +441,7 @@ async def test_a_job_that_started_before_it_could_be_cancelled_is_adopted(
 ):
     async with serving(Qoro(cancelled, after), QORO) as (service, _server, journal):
         assert (await service.submit(QASM, "s-1")).job_id == "job-0"
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
 
 
 @pytest.mark.parametrize("before", ["SCHEDULED", "FAILED", "CANCELLED"])
@@ -479,7 +467,7 @@ async def test_three_jobs_are_given_up_and_then_the_submission_is_uncertain():
         with pytest.raises(errors.SubmissionUncertain):
             await service.submit(QASM, "s-1")
         assert steps(server).count("init") == 3
-        assert journal.entries["s-1"].delivery is U
+        assert journal.submissions["s-1"].standing == "unknown"
 
 
 async def test_a_released_job_is_never_given_up_for_another():
@@ -489,7 +477,7 @@ async def test_a_released_job_is_never_given_up_for_another():
         with pytest.raises(errors.SubmissionUncertain):
             await service.release(opened, "s-1")
         assert steps(server) == ["init", "job-0/add_circuits"]
-        assert journal.entries["s-1"].delivery is U
+        assert journal.submissions["s-1"].standing == "unknown"
 
 
 async def test_a_submission_stopped_while_its_fate_is_looked_into_is_uncertain():
@@ -498,7 +486,7 @@ async def test_a_submission_stopped_while_its_fate_is_looked_into_is_uncertain()
         with anyio.move_on_after(0.3) as scope:
             await service.submit(QASM, "s-1")
         assert scope.cancelled_caught
-        assert journal.entries["s-1"].delivery is U
+        assert journal.submissions["s-1"].standing == "unknown"
 
 
 def unknown_at_first(misses: int) -> Answerer:
@@ -526,14 +514,14 @@ async def test_a_job_that_stays_unknown_is_given_up_for_another():
     async with serving(unknown_at_first(6), QORO) as (service, server, journal):
         assert (await service.submit(big(4), "s-1")).job_id == ID
         assert paths(server).count("POST /job/init/") == 2
-        assert journal.entries["s-1"].delivery is A
+        assert journal.submissions["s-1"].standing == "accepted"
 
 
 async def test_a_job_that_is_unknown_when_it_is_finished_is_refused():
     async with serving(unknown_at_first(99), QORO) as (service, _server, journal):
         with pytest.raises(errors.SubmissionRejected):
             await service.submit(QASM, "s-1")
-        assert journal.entries["s-1"].delivery is R
+        assert journal.submissions["s-1"].standing == "rejected"
 
 
 def big(count: int) -> Submission:
@@ -580,7 +568,7 @@ async def test_uploads_that_break_off_again_and_again_leave_nothing_that_runs():
             await service.submit(big(4), "s-1")
         assert paths(server).count("POST /job/init/") == 3
         assert not any(b'"finalized":"true"' in r.body for r in server.requests)
-        assert journal.entries["s-1"].delivery is N
+        assert journal.submissions["s-1"].standing == "new"
 
 
 async def test_a_held_job_runs_only_after_its_release():

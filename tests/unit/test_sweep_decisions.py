@@ -31,7 +31,7 @@ from qawait.model import Eta
     st.lists(
         st.tuples(
             st.lists(st.integers(1, 50), min_size=1, max_size=6),
-            st.sampled_from(["ended", "unknown", "refused", "under way"]),
+            st.sampled_from(["ended", "unknown", "refused", "accepted", "under way"]),
         ),
         max_size=25,
     ),
@@ -42,12 +42,14 @@ def test_no_order_of_events_spends_more_jobs_or_shots_than_there_are(
     """What was refused is free again; everything else stays spent."""
     spending = Spending(Budget(jobs=jobs, shots=shots), Spent())
     spent_jobs = spent_shots = 0
+    waiting = False
     for number, (batch, fate) in enumerate(batches):
         room = spending.room(batch)
         assert 0 <= room.circuits <= len(batch)
         fits = spent_jobs < jobs and spent_shots + batch[0] <= shots
         assert (room.circuits > 0) == fits
-        assert (room.used_up is None) == fits
+        # what has no answer yet may be refused, and make room
+        assert (room.used_up is None) == (fits or waiting)
         if not fits:
             continue
         taken = sum(batch[: room.circuits])
@@ -59,7 +61,11 @@ def test_no_order_of_events_spends_more_jobs_or_shots_than_there_are(
             spending.release(str(number))
         else:
             spent_jobs, spent_shots = spent_jobs + 1, spent_shots + taken
-            if fate != "under way":
+            if fate == "under way":
+                waiting = True
+            elif fate == "accepted":
+                spending.accepted(str(number))
+            else:
                 spending.settle(str(number), 1.0 if fate == "ended" else None)
         assert spent_jobs <= jobs
         assert spent_shots <= shots
@@ -70,6 +76,8 @@ def test_what_earlier_runs_spent_counts():
     spending = Spending(Budget(jobs=5, shots=100), Spent(jobs=4, shots=70))
     assert spending.room([10, 10, 10, 10]).circuits == 3
     spending.reserve("a", 30)
+    assert spending.room([1]).used_up is None
+    spending.accepted("a")
     assert "5 jobs" in (spending.room([1]).used_up or "")
 
 

@@ -84,6 +84,27 @@ async def test_no_more_is_under_way_than_allowed():
 
 
 @virtual
+async def test_a_source_sees_the_result_before_it_decides_what_follows():
+    """The loop takes its time with each point, and the source waits for it."""
+    seen: list[int] = []
+    learned = 0
+
+    def deciding() -> Iterator[qawait.iqm.Circuit]:
+        while True:
+            seen.append(learned)
+            yield native()
+
+    async with service(service_time=5.0) as there, qawait.connect(there.iqm) as client:
+        async with client.sweep(deciding(), shots=5, max_in_flight=1) as sweep:
+            async for _ in sweep:
+                await anyio.sleep(30)
+                learned += 1
+                if learned == 5:
+                    break
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@virtual
 async def test_the_end_is_foretold():
     async with service(service_time=10.0) as there, qawait.connect(there.iqm) as client:
         async with client.sweep(
@@ -135,15 +156,18 @@ def test_an_endless_sweep_needs_no_more_memory_than_a_short_one():
 @virtual
 async def test_a_service_that_is_away_is_waited_for_and_nothing_is_lost():
     """Nobody fails, and nothing is sent twice."""
-    outages = [(30.0, 1_800.0)]
-    async with service(service_time=10.0, outages=outages) as there:
+    async with service(outages=[(30.0, 1_800.0)]) as there:
         async with qawait.connect(there.iqm) as client:
             async with client.sweep(
-                [native()] * 40, shots=5, batch=1, max_in_flight=4
+                (native() for _ in range(40)), shots=5, batch=1, max_in_flight=4
             ) as sweep:
-                found = [(p.key, p.error) async for p in sweep]
+                found: list[tuple[str, Any]] = []
+                async for point in sweep:
+                    found.append((point.key, point.error))
+                    # some are sent before it is away, some while it is, some after
+                    await anyio.sleep(2.0)
         assert sorted(int(key) for key, _ in found) == list(range(40))
-        assert {type(error) for _, error in found} == {type(None)}
+        assert {error for _, error in found} == {None}
         assert len(sent(there)) == 40
 
 
@@ -196,6 +220,31 @@ async def test_what_is_cancelled_ends_at_the_service():
 
 
 @virtual
+async def test_a_timeout_around_the_block_cancels_what_is_to_be_cancelled():
+    async with service(service_time=10.0) as there, qawait.connect(there.iqm) as client:
+        with anyio.move_on_after(15):
+            async with client.sweep(
+                [native()] * 4, shots=5, batch=1, on_exit="cancel"
+            ) as sweep:
+                await sweep.finish()
+        states = [(await client.status(one["job_id"])).state for one in sent(there)]
+        assert sorted(states) == [State.ABORTED] * 3 + [State.READY]
+
+
+@virtual
+async def test_a_client_that_is_closed_ends_its_sweep():
+    async with service(service_time=10.0) as there:
+        client = await qawait.open(there.iqm)
+        async with client.sweep(forever(), shots=5, max_in_flight=8) as sweep:
+            points = [await anext(sweep)]
+            await client.close()
+            points += [p async for p in sweep]
+    assert len(points) < 30
+    assert isinstance(points[-1].error, errors.ClientClosed)
+    assert sweep.stopped is not None
+
+
+@virtual
 async def test_draining_waits_for_what_is_under_way_and_sends_nothing_more():
     async with service(service_time=10.0) as there, qawait.connect(there.iqm) as client:
         async with client.sweep(
@@ -244,6 +293,27 @@ def test_leaving_at_any_moment_leaves_no_submission_uncertain(
             reading = await anyio.to_thread.run_sync(qawait.read, tmp_path / "j")
             assert not reading.unknown
             assert {j.job_id for j in reading.jobs if j.job_id} == ids
+
+    leave()
+
+
+@pytest.mark.parametrize("on_exit", ["cancel", "detach", "drain"])
+def test_what_is_not_on_its_way_when_a_sweep_is_left_is_never_sent(on_exit: Any):
+    """Four submissions are on their way at once; the others had not begun."""
+
+    @virtual
+    async def leave() -> None:
+        async with service(service_time=10.0) as there:
+            async with qawait.connect(there.iqm) as client:
+                sweep = await client.start_sweep(
+                    forever(), shots=5, batch=1, max_in_flight=60
+                )
+                await accepted(sweep, 4)
+                before = len(sent(there))
+                assert sweep.progress.taken == 60
+                await sweep.close(on_exit)
+                await anyio.sleep(60)
+                assert 4 <= before <= len(sent(there)) <= before + 4 < 60
 
     leave()
 

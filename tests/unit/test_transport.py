@@ -406,6 +406,12 @@ LOST = errors.TransportError("reset", sent=True)
     ("error", "question", "submission"),
     [
         (errors.RateLimited(429, "slow"), True, True),
+        (
+            errors.ServiceUnavailable(503, "html", recognised=False, retry_after=1.0),
+            True,
+            True,
+        ),
+        (errors.ResponseError(408, "slow"), True, False),
         (NOT_SENT, True, True),
         (errors.TlsFailed("expired"), False, False),
         (LOST, True, False),

@@ -16,7 +16,7 @@ from qawait._sweep.flow import Flow
 from qawait._sweep.items import Items, items_of
 from qawait._sweep.kept import Kept
 from qawait._sweep.line import Line
-from qawait._sweep.opening import journal_of
+from qawait._sweep.opening import Written, journal_of
 from qawait._sweep.outcomes import Outcomes
 from qawait._sweep.preparing import Making, is_single
 from qawait._sweep.purse import Purse
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from qawait._sweep.line import Started
     from qawait._sweep.preparing import Given
     from qawait._sweep.settings import Settings
-    from qawait.journal.port import Journal
     from qawait.journal.records import Found
 
 __all__ = ["Parts", "Source", "assembled", "resumed", "source_of"]
@@ -52,8 +51,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     """What works together in an open sweep."""
 
     source: Source
-    journal: Journal
-    owns_journal: bool
+    written: Written
     record: Record
     line: Line
     outcomes: Outcomes
@@ -100,14 +98,12 @@ async def assembled(
         JournalError: The journal cannot be used.
     """
     source = await anyio.to_thread.run_sync(source_of, circuits, grid)
-    journal, owns_journal = await journal_of(connection, settings.journal)
+    written = await journal_of(connection, settings.journal)
     try:
-        return _put_together(
-            connection, started, settings, source, journal, owns_journal=owns_journal
-        )
+        return _put_together(connection, started, settings, source, written)
     except BaseException:
-        if owns_journal:
-            await journal.close()
+        if written.owned:
+            await written.journal.close()
         raise
 
 
@@ -119,22 +115,16 @@ async def resumed(
     Raises:
         JournalError: The journal cannot be used.
     """
-    journal, owns_journal = await journal_of(connection, settings.journal)
+    written = await journal_of(connection, settings.journal)
     try:
-        points = unfinished(await journal.recorded(*OPEN))
-        total = sum(map(len, points))
+        points = unfinished(await written.journal.recorded(*OPEN))
+        source = Source(Items([], sum(map(len, points))))
         parts = _put_together(
-            connection,
-            started,
-            settings,
-            Source(Items([], total)),
-            journal,
-            owns_journal=owns_journal,
-            resumed=points,
+            connection, started, settings, source, written, resumed=points
         )
     except BaseException:
-        if owns_journal:
-            await journal.close()
+        if written.owned:
+            await written.journal.close()
         raise
     # their circuits are not here, so they cannot be sent again
     parts.flow.settling.open = False
@@ -146,9 +136,8 @@ def _put_together(
     started: Started,
     settings: Settings,
     source: Source,
-    journal: Journal,
+    written: Written,
     *,
-    owns_journal: bool,
     resumed: Sequence[list[tuple[Given, Found]]] = (),
 ) -> Parts:
     making, shots, observables = _making(connection, settings)
@@ -157,7 +146,8 @@ def _put_together(
         "measure_all": making.measure_all,
         "observables": None if observables is None else repr(observables),
     }
-    record = Record(journal, None if observables is not None else shots, asked)
+    counted = None if observables is not None else shots
+    record = Record(written.journal, counted, asked, written.prefix)
     line = Line(
         connection,
         started,
@@ -185,8 +175,7 @@ def _put_together(
     )
     return Parts(
         source=source,
-        journal=journal,
-        owns_journal=owns_journal,
+        written=written,
         record=record,
         line=line,
         outcomes=outcomes,

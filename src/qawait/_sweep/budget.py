@@ -123,6 +123,7 @@ class Spending:
             spent.credits_per_shot,
         )
         self._under_way: dict[str, int] = {}
+        self._unanswered: set[str] = set()
         self._ended_shots = 0
 
     @property
@@ -144,16 +145,15 @@ class Spending:
             shots: Of each of the next circuits.
         """
         if self.budget.jobs is not None and self._jobs >= self.budget.jobs:
-            return Room(0, f"the budget of {self.budget.jobs} jobs is used up")
+            return self._none(f"the budget of {self.budget.jobs} jobs is used up")
         circuits = len(shots)
         if self.budget.shots is not None:
             left = self.budget.shots - self._shots
             circuits = _fitting(shots, left)
             if circuits == 0:
-                return Room(
-                    0,
+                return self._none(
                     f"the budget of {self.budget.shots} shots has {max(left, 0)} left, "
-                    f"and the next circuit takes {shots[0]}",
+                    f"and the next circuit takes {shots[0]}"
                 )
         for metered in (self._seconds, self._credits):
             while circuits:
@@ -178,14 +178,24 @@ class Spending:
                 )
         return Room(circuits)
 
+    def _none(self, why: str) -> Room:
+        """No room; for now, as long as a job may still be refused and taken back."""
+        return Room(0, None if self._unanswered else why)
+
     def reserve(self, submission_id: str, shots: int) -> None:
         """Count a job that is about to be sent."""
         self._jobs += 1
         self._shots += shots
         self._under_way[submission_id] = shots
+        self._unanswered.add(submission_id)
+
+    def accepted(self, submission_id: str) -> None:
+        """The service has taken a job: whatever becomes of it, it is spent."""
+        self._unanswered.discard(submission_id)
 
     def release(self, submission_id: str) -> None:
         """Take a job back: it certainly did not run."""
+        self._unanswered.discard(submission_id)
         shots = self._under_way.pop(submission_id, None)
         if shots is not None:
             self._jobs -= 1
@@ -199,6 +209,7 @@ class Spending:
             seconds: On the machine; None if that is not known, which counts as the most
                 that so many shots have taken.
         """
+        self._unanswered.discard(submission_id)
         shots = self._under_way.pop(submission_id, None)
         if shots is None:
             return

@@ -180,6 +180,9 @@ class Flow:
         retries = self.settling.retries
         while True:
             wanted = max(1, min(self._chunks.wanted, self._outcomes.most // 4))
+            if self._items.total is not None:
+                # nothing is decided on the way, so several jobs are made at once
+                wanted *= max(1, self._outcomes.most // 4 // wanted)
             # room for a whole job: else jobs would be as small as the loop's steps
             while self._outcomes.room < wanted and not retries:
                 await self._outcomes.changed()
@@ -210,7 +213,9 @@ class Flow:
         making, settling = self._line.making, self.settling
         known = await self.template()
         items = settling.admitted(items)
-        given = settling.usable(await _in_thread(read_all, items, making, known))
+        given = settling.usable(
+            await _in_thread(read_all, items, making, known, self._record.point)
+        )
         found = await self._record.find(given)
         fresh: list[Given] = []
         earlier: dict[str, list[tuple[Given, Found]]] = {}
@@ -306,6 +311,8 @@ class Flow:
             await self._not_sent(batch, name, error)
             return
         accepted = anyio.current_time()
+        self._purse.accepted(name)
+        self._outcomes.tell()
         self.settling.progress.jobs += 1
         points = [(one.given, place) for place, one in enumerate(batch)]
         await self._follow(job, points, name)
@@ -367,11 +374,12 @@ class Flow:
         if self._cancelling and isinstance(outcome, JobCancelled):
             await self._record.free([given.item.key for given, _ in points])
         self.running.pop(submission_id, None)
-        if name is not None:
-            await self._purse.pay(name, job)
         self.settling.settle_with(
             outcome, points, job_id=job.id, submission_id=submission_id
         )
+        if name is not None:
+            await self._purse.pay(name, job)
+            self._outcomes.tell()
 
     async def _take_up(self, points: list[tuple[Given, Found]]) -> None:
         """Points of one submission of before: their results, or what is known."""

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from qawait._batch import batch as batch_of
 from qawait._service import Opened
+from qawait._sweep.record import resume_command
 from qawait.errors import (
     ConfigurationError,
     Error,
@@ -155,7 +156,7 @@ class Line:
             shots=sum(self.shots_of(batch)),
             tag=self._tag,
             manifest=manifest,
-            points=tuple(record.point(one.given) for one in batch),
+            points=tuple(one.given.point for one in batch),
             figures=self.making.target.figures,
             settings=self.making.settings,
         )
@@ -181,21 +182,27 @@ class Line:
             "may never have arrived; it is not sent again",
             evidence="no answer had come",
             submission_id=submission_id,
+            resume=resume_command(record.journal),
         )
 
     async def _send(
         self, submission: Submission, intent: Intent, record: Record
     ) -> str:
-        submission_id = intent.submission_id
-        await record.sending(intent)
+        elsewhere = self._connection.record.elsewhere
+        elsewhere.add(intent.submission_id)
         try:
             opened = await self._connection.wire.submit(
-                submission, submission_id, apart=True
+                submission,
+                intent.submission_id,
+                apart=True,
+                intent=intent,
+                journal=record.journal,
             )
         except BaseException as error:
-            await record.not_accepted(submission_id, error)
+            elsewhere.discard(intent.submission_id)
+            if isinstance(error, SubmissionUncertain):
+                error.resume = resume_command(record.journal) or error.resume
             raise
-        await record.accepted(submission_id, opened.job_id)
         return opened.job_id
 
     def _written(

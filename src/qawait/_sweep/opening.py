@@ -6,58 +6,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from msgspec import Struct
 
-from qawait._shared_quota import name_of
 from qawait.journal.memory import MemoryJournal
-from qawait.journal.records import Identity
 
 if TYPE_CHECKING:
     from qawait._connection import Connection
     from qawait.journal.port import Journal
-    from qawait.services import IQMService, QoroService
 
-__all__ = ["identity_of", "journal_of"]
+__all__ = ["Written", "journal_of"]
 
 
-async def journal_of(
-    connection: Connection, path: str | Path | None
-) -> tuple[Journal, bool]:
-    """The journal of a sweep, and whether it is the sweep's own to close.
+class Written(Struct, frozen=True):
+    """Where a sweep is written down."""
+
+    journal: Journal
+    owned: bool = True
+    """Whether it is closed with the sweep."""
+    prefix: str = ""
+    """What keys begin with in it, where several sweeps share it."""
+
+
+async def journal_of(connection: Connection, path: str | Path | None) -> Written:
+    """The journal of a sweep.
+
+    In that of a client, the keys of its second sweep begin with `2/`, and so on: two
+    lists both have a point "0". A program that is run again begins its sweeps in the same
+    order.
 
     Args:
         connection: The client's.
-        path: Of a journal on the disk; None keeps one in memory.
+        path: Of a journal on the disk; None takes that of the client, and keeps one in
+            memory if it has none.
 
     Raises:
         JournalError: It cannot be used; the class says why.
     """
+    clients = connection.journal
     if path is None:
-        return MemoryJournal(), True
+        if clients.path is None:
+            return Written(MemoryJournal())
+        connection.sweeps += 1
+        number = connection.sweeps
+        return Written(clients, owned=False, prefix="" if number == 1 else f"{number}/")
+    place = await anyio.to_thread.run_sync(lambda: Path(path).expanduser().absolute())
+    if place == clients.path:
+        return Written(clients, owned=False)
     # sqlite3 loads with it
     from qawait.journal.file import FileJournal
 
-    place = await anyio.to_thread.run_sync(lambda: Path(path).expanduser().absolute())
-    return await FileJournal.open(place, await identity_of(connection)), True
-
-
-async def identity_of(connection: Connection) -> Identity:
-    """Whose journal it is: the service, its target and the account."""
-    assert connection.target is not None
-    assert connection.service is not None
-    endpoint, account = "the local simulator", ""
-    if not connection.is_embedded:
-        # an embedded one has another port and another token each time
-        endpoint = str(connection.transport.root)
-        account = await anyio.to_thread.run_sync(
-            _fingerprint, str(connection.transport.root.origin()), connection.service
-        )
-    return Identity(
-        endpoint=endpoint,
-        target=connection.target.name,
-        dialect=connection.wire.dialect.name,
-        account=account,
-    )
-
-
-def _fingerprint(origin: str, service: IQMService | QoroService) -> str:
-    return name_of(origin, service.token.current())
+    return Written(await FileJournal.open(place, await connection.identity()))

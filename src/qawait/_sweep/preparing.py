@@ -21,12 +21,13 @@ from qawait._sweep.axes import named_numbers
 from qawait.errors import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qawait._batch import Options
     from qawait._sweep.items import Item
     from qawait.circuits import Compiled, Source
     from qawait.iqm.architecture import DynamicQuantumArchitecture
+    from qawait.journal.records import Point
     from qawait.model import Dialect, Target
 
 __all__ = [
@@ -47,8 +48,13 @@ class Given(Struct, frozen=True):
     item: Item
     source: Any
     """A `qawait.circuits.Source`; where there is a template, None."""
-    parameters: Mapping[str, float]
-    source_bytes: bytes
+    point: Point
+    """As the journal knows it."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """By name; empty where there is no template."""
+        return self.point.parameters
 
 
 class Ready(Struct, frozen=True):
@@ -112,7 +118,10 @@ def named(given: object, making: Making, label: str | None) -> Source:
 
 
 def read_all(
-    items: Sequence[Item], making: Making, template: bytes | None
+    items: Sequence[Item],
+    making: Making,
+    template: bytes | None,
+    point: Callable[[str, bytes, Mapping[str, float]], Point],
 ) -> list[Given | tuple[Item, Error]]:
     """Read circuits, or the points of a template, each of them or its error.
 
@@ -120,6 +129,8 @@ def read_all(
         items: As they were taken.
         making: How.
         template: The bytes of the template; None where each item is a circuit.
+        point: Makes of a key, the bytes of a circuit and parameters what the journal
+            knows it by.
     """
     from qawait.circuits.identity import source_bytes
 
@@ -128,10 +139,11 @@ def read_all(
         try:
             if template is not None:
                 numbers = named_numbers(item.given)
-                found.append(Given(item, None, numbers, template))
+                found.append(Given(item, None, point(item.key, template, numbers)))
             else:
                 source = named(item.given, making, item.key)
-                found.append(Given(item, source, {}, source_bytes(source)))
+                known = point(item.key, source_bytes(source), {})
+                found.append(Given(item, source, known))
         except Error as error:
             found.append((item, error))
     return found

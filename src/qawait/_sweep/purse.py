@@ -55,6 +55,11 @@ class Purse:
         if self._spending is not None:
             self._spending.reserve(name, shots)
 
+    def accepted(self, name: str) -> None:
+        """The service has taken it, so it is spent."""
+        if self._spending is not None:
+            self._spending.accepted(name)
+
     def release(self, name: str) -> None:
         """Take it back: it certainly does not run."""
         if self._spending is not None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qawait._delivery import delivery_of
+from qawait import _resuming
 from qawait._sweep.budget import Spent
 from qawait._sweep.items import Item
 from qawait._sweep.preparing import Given
-from qawait.errors import Error, JobMissing, SubmissionRejected, SubmissionUncertain
+from qawait.errors import Error, JobMissing, JournalError, SubmissionUncertain
 from qawait.journal.records import Found, Recorded, Standing, point_identity
 from qawait.journal.records import Point as JournalPoint
-from qawait.model import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qawait.journal.port import Journal
-    from qawait.journal.records import Intent
     from qawait.model import Change
     from qawait.results import Result
 
@@ -28,6 +27,8 @@ __all__ = ["OPEN", "Record", "resume_command", "unfinished"]
 OPEN = (Standing.SENDING, Standing.ACCEPTED, Standing.UNKNOWN, Standing.MISSING)
 """Standings of submissions that may run, or may have run without a result."""
 _SPENT = "sweep spent"
+_HELD = 8
+"""Results of earlier runs that are held while their points come."""
 
 
 class Record:
@@ -37,13 +38,18 @@ class Record:
         journal: On the disk, or in memory.
         shots: Of each point; None for expectation values.
         asked: Everything else that makes a point what it is; plain values.
+        prefix: What keys begin with in the journal.
     """
 
-    def __init__(self, journal: Journal, shots: int | None, asked: Any) -> None:
+    def __init__(
+        self, journal: Journal, shots: int | None, asked: Any, prefix: str = ""
+    ) -> None:
         self.journal = journal
+        self._prefix = prefix
         self._shots = shots
         self._asked = asked
         self._open: dict[str, Recorded] | None = None
+        self._outcomes: OrderedDict[str, Result | Error] = OrderedDict()
 
     @property
     def lasting(self) -> bool:
@@ -52,15 +58,15 @@ class Record:
 
     # --- points ----------------------------------------------------------------------
 
-    def point(self, given: Given) -> JournalPoint:
+    def point(
+        self, key: str, source: bytes, parameters: Mapping[str, float]
+    ) -> JournalPoint:
         """A point as the journal knows it."""
         return JournalPoint(
-            key=given.item.key,
-            identity=point_identity(
-                given.source_bytes, given.parameters, self._shots, self._asked
-            ),
-            label=given.item.key,
-            parameters=given.parameters,
+            key=self._prefix + key,
+            identity=point_identity(source, parameters, self._shots, self._asked),
+            label=key,
+            parameters=parameters,
         )
 
     async def find(self, given: Sequence[Given]) -> list[Found | None]:
@@ -71,8 +77,8 @@ class Record:
         """
         again = [one.item.key for one in given if one.item.attempt > 1]
         if again:
-            await self.journal.retry(again)
-        found = await self.journal.find([self.point(one) for one in given])
+            await self.free(again)
+        found = await self.journal.find([one.point for one in given])
         free = (Standing.NEW, Standing.REJECTED, Standing.SUPERSEDED)
         return [None if f is None or f.standing in free else f for f in found]
 
@@ -84,20 +90,6 @@ class Record:
         return self._open.get(submission_id)
 
     # --- submissions -----------------------------------------------------------------
-
-    async def sending(self, intent: Intent) -> None:
-        """Write down what is about to be sent; if this raises, nothing may be."""
-        await self.journal.intend(intent)
-        await self.journal.sending(intent.submission_id)
-
-    async def accepted(self, submission_id: str, job_id: str) -> None:
-        """Write down the id of a job, before anyone sees it."""
-        await self.journal.outcome(submission_id, Delivery.ACCEPTED, job_id)
-
-    async def not_accepted(self, submission_id: str, error: BaseException) -> None:
-        """Write down why there is no id."""
-        delivery, evidence, job_id = _delivery(error)
-        await self.journal.outcome(submission_id, delivery, job_id, evidence=evidence)
 
     async def ended(
         self, submission_id: str, outcome: Result | Error, changes: tuple[Change, ...]
@@ -114,14 +106,23 @@ class Record:
 
     async def free(self, keys: Sequence[str]) -> None:
         """Let points that have no result be sent again by another run."""
-        await self.journal.retry(keys)
+        await self.journal.retry([self._prefix + key for key in keys])
 
     async def outcome(self, submission_id: str) -> Result | Error:
         """How a submission of before ended."""
-        try:
-            return await self.journal.result(submission_id)
-        except Error as error:
-            return error
+        outcome = self._outcomes.get(submission_id)
+        if outcome is None:
+            try:
+                outcome = await self.journal.result(submission_id)
+            except JournalError:
+                raise
+            except Error as error:
+                outcome = error
+            # its points mostly come one after the other
+            self._outcomes[submission_id] = outcome
+            while len(self._outcomes) > _HELD:
+                self._outcomes.popitem(last=False)
+        return outcome
 
     def still_open(self, found: Found, recorded: Recorded | None) -> Error:
         """The error of a point that may have run and has no result."""
@@ -187,7 +188,10 @@ def unfinished(recorded: Sequence[Recorded]) -> list[list[tuple[Given, Found]]]:
         ]
         points: list[tuple[Given, Found]] = []
         for place, (key, parameters) in enumerate(named):
-            given = Given(Item(number, key, None), None, parameters, b"")
+            point = JournalPoint(
+                key=key, identity=b"", label=key, parameters=parameters
+            )
+            given = Given(Item(number, key, None), None, point)
             known = Found(intent.submission_id, place, one.standing, one.job_id)
             points.append((given, known))
             number += 1
@@ -195,16 +199,6 @@ def unfinished(recorded: Sequence[Recorded]) -> list[list[tuple[Given, Found]]]:
     return found
 
 
-def _delivery(error: BaseException) -> tuple[Delivery, str, str | None]:
-    if isinstance(error, SubmissionUncertain):
-        return Delivery.UNKNOWN, error.evidence, error.job_id
-    if isinstance(error, SubmissionRejected):
-        return Delivery.REJECTED, str(error), None
-    if isinstance(error, Error):
-        return delivery_of(error), str(error), None
-    return Delivery.UNKNOWN, "it was left while it was sent", None
-
-
 def resume_command(journal: Journal) -> str | None:
     """The command that goes on from here; None where nothing is on the disk."""
-    return None if journal.path is None else f"qawait resume {journal.path}"
+    return None if journal.path is None else _resuming.resume_command(journal.path)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qawait._sweep.point import Point
-from qawait.errors import ConfigurationError, Error
+from qawait.errors import ClientClosed, ConfigurationError, Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +74,7 @@ class Settling:
         """Called with the reason when no more points are to be taken."""
         self._outcomes = outcomes
         self._kept = kept
-        self._stop_on = stop_on
+        self._stop_on = (*stop_on, ClientClosed)
         self._keys: set[str] = set()
         """Of the points that have no outcome yet."""
 

@@ -81,13 +81,13 @@ class Sweep:
         self._scope = anyio.CancelScope()
         self._leaving = asyncio.Event()
         self._interrupts = Interrupts(self._drain, self._leave)
-        self._closed = self._raised = False
+        self._in_block = self._closed = self._raised = False
 
     # --- opened and closed -----------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         await self._open()
-        self._interrupts.install()
+        self._in_block = True
         return self
 
     async def __aexit__(
@@ -96,10 +96,12 @@ class Sweep:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        abrupt = error is not None and not isinstance(error, Exception)
-        try:
+        how = self._settings.on_exit
+        if error is not None and not isinstance(error, Exception) and how == "drain":
             # who is being cancelled cannot wait for a queue of hours
-            await self.close("detach" if abrupt else None)
+            how = "detach"
+        try:
+            await self.close("detach" if self._leaving.is_set() else how)
         finally:
             self._interrupts.remove()
         if error is None:
@@ -134,6 +136,10 @@ class Sweep:
         parts = self._open_parts
         if self._task is None and not self._closed:
             self._task = asyncio.create_task(self._run(parts), name="qawait sweep")
+            if self._in_block:
+                # not before: until it runs, and once it is over, Ctrl-C is not its own
+                self._interrupts.install()
+                self._task.add_done_callback(lambda _: self._interrupts.remove())
         return parts
 
     async def _run(self, parts: Parts) -> None:
@@ -163,8 +169,8 @@ class Sweep:
                 parts.flow.stop("the sweep was left")
                 await self._end(self._task, parts, how)
             await parts.source.items.close()
-            if parts.owns_journal:
-                await parts.journal.close()
+            if parts.written.owned:
+                await parts.written.journal.close()
 
     async def _end(self, task: asyncio.Task[None], parts: Parts, how: OnExit) -> None:
         line, flow = parts.line, parts.flow
@@ -214,7 +220,7 @@ class Sweep:
         )
 
     def _how_to_go_on(self, parts: Parts) -> str:
-        command = resume_command(parts.journal)
+        command = resume_command(parts.written.journal)
         if command is not None:
             return f".\nTo go on: {command}, or run the same program again."
         known = sorted(job.id for job in parts.flow.running.values())
@@ -382,7 +388,9 @@ async def _looked_through(parts: Parts) -> tuple[int, list[int]]:
     recorded, sizes = 0, list[int]()
     most = _CHUNK if record.lasting else _SAMPLE
     while items := await every.take(most, 0):
-        read = await anyio.to_thread.run_sync(read_all, items, making, template)
+        read = await anyio.to_thread.run_sync(
+            read_all, items, making, template, record.point
+        )
         given = [one for one in read if not isinstance(one, tuple)]
         found = await record.find(given)
         recorded += sum(one is not None for one in found)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -77,7 +78,9 @@ def _of_operation(operation: Any) -> list[Any]:
         for name in ("ctrl_state", "unit")
         if getattr(operation, name, None) is not None
     ]
-    if operation.name not in get_standard_gate_name_mapping() and not operation.params:
+    matrix = any(getattr(p, "ndim", 0) for p in operation.params)
+    # what a matrix is made of depends on the version of Qiskit, and is told by it
+    if operation.name not in get_standard_gate_name_mapping() and not matrix:
         definition = getattr(operation, "definition", None)
         if definition is not None:
             parts.append(_of_qiskit(definition))
@@ -85,10 +88,17 @@ def _of_operation(operation: Any) -> list[Any]:
 
 
 def _of_value(value: Any) -> Any:
-    if hasattr(value, "dtype"):
-        return [str(value.dtype), list(value.shape), value.tolist()]
-    if isinstance(value, bool | int | float):
+    import numpy as np
+    from qiskit.circuit import ParameterExpression
+
+    if isinstance(value, Real):
         return float(value)
+    if hasattr(value, "dtype"):
+        numbers = np.asarray(value, dtype=complex).ravel()
+        return [list(value.shape), numbers.real.tolist(), numbers.imag.tolist()]
     if isinstance(value, list | tuple | range):
         return [_of_value(one) for one in value]
-    return str(value)
+    if isinstance(value, str | ParameterExpression):
+        return str(value)
+    # an object shows itself with its place in memory; its definition says what it does
+    return type(value).__name__

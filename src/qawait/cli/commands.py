@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from qawait.cli.demo import demo
+from qawait.cli.explain import explain
+from qawait.cli.jobs import jobs
 from qawait.cli.journal import journal
 from qawait.cli.results import results
+from qawait.cli.resume import resume
 from qawait.cli.run import run
 from qawait.cli.serve import serve
 from qawait.cli.status import cancel, status
+from qawait.cli.sweep import sweep
 
 __all__ = ["qawait"]
 
@@ -45,5 +49,17 @@ def qawait() -> None:
     """  # noqa: D301
 
 
-for _command in (run, demo, serve, status, results, cancel, journal):
+for _command in (
+    run,
+    sweep,
+    demo,
+    serve,
+    status,
+    results,
+    cancel,
+    journal,
+    resume,
+    jobs,
+    explain,
+):
     qawait.add_command(_command)

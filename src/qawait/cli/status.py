@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,12 +12,11 @@ from msgspec import Struct
 
 from qawait.cli.connection import Where, json_option, where, where_options
 from qawait.cli.ending import BAD_INPUT
+from qawait.cli.standing import tell_journals
 from qawait.cli.text import clean, say
 from qawait.errors import NotFound
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qawait.model import Status
 
 __all__ = ["cancel", "status"]
@@ -24,7 +25,7 @@ _ids = click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
 
 
 @click.command()
-@_ids
+@click.argument("job_ids", nargs=-1, required=True, metavar="ID|JOURNAL...")
 @where_options
 @json_option
 def status(
@@ -36,16 +37,31 @@ def status(
 ) -> int:
     """Say how jobs stand, with one question for each.
 
+    Of a journal it says how everything in it stands, and asks nobody.
+
     \b
     Examples:
       qawait status ID --service qoro:
       QAWAIT_SERVICE=iqm:https://HOST qawait status ID ID --json
+      qawait status night.qawait
 
     \b
     Exit codes: 0 the service knows them all, whatever their state, 2 it does not.
     """  # noqa: D301
+    paths = [Path(name) for name in job_ids if _is_path(name)]
+    if paths:
+        if len(paths) < len(job_ids):
+            raise click.UsageError("name jobs or journals, not both")
+        return tell_journals(paths, as_json=as_json)
     place = where(service, target, tokens_file, command="status")
     return asyncio.run(_stand(place, job_ids, as_json=as_json, cancelling=False))
+
+
+def _is_path(name: str) -> bool:
+    """Whether this is meant for a journal; ids have no separators."""
+    from qawait.journal.places import is_journal
+
+    return os.sep in name or is_journal(Path(name))
 
 
 @click.command()

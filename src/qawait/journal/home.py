@@ -19,7 +19,7 @@ from qawait.journal.records import Standing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["fresh_path", "journal_directory", "journals", "remove_old"]
+__all__ = ["fresh_path", "journal_directory", "journals", "last_written", "remove_old"]
 
 _DAY = 86_400.0
 _DONE = frozenset(
@@ -71,7 +71,7 @@ def remove_old(directory: Path, now: float, *, days: float = 30) -> Sequence[Pat
     for path in journals(directory):
         places = Places(path)
         with contextlib.suppress(OSError, JournalError):
-            if now - _touched(places) < days * _DAY or is_held(places.lock):
+            if now - last_written(path) < days * _DAY or is_held(places.lock):
                 continue
             if all(job.standing in _DONE for job in read(path).jobs):
                 shutil.rmtree(path)
@@ -79,6 +79,12 @@ def remove_old(directory: Path, now: float, *, days: float = 30) -> Sequence[Pat
     return removed
 
 
-def _touched(places: Places) -> float:
+def last_written(path: Path) -> float:
+    """When something was last written into a journal, in seconds since 1970.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    places = Places(path)
     files = [places.database, *places.results.iterdir(), places.commits]
     return max(file.stat().st_mtime for file in files if file.exists())

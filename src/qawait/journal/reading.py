@@ -383,6 +383,8 @@ class Reading:
         if not is_journal(self.path):
             return _nothing()
         with copied(self.path) as store:
+            # nobody sends it any more; opening the journal would say the same
+            store.park_what_was_being_sent()
             return snapshot(store)
 
 

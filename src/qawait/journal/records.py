@@ -22,6 +22,7 @@ from qawait.errors import (
 from qawait.model import Change, Delivery, Manifest
 
 __all__ = [
+    "EMBEDDED",
     "Anomaly",
     "EndedBy",
     "Found",
@@ -76,6 +77,10 @@ def after(standing: Standing, delivery: Delivery) -> Standing:
             return Standing.REJECTED
         case _:
             return Standing.NEW
+
+
+EMBEDDED = "the local simulator"
+"""The endpoint of a service that is started for one client, and ends with it."""
 
 
 class Identity(Struct, frozen=True, kw_only=True):

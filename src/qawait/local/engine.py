@@ -84,14 +84,7 @@ class Engine:
         *,
         clock: MachineClock | None = None,
     ) -> None:
-        """Runs nothing yet.
-
-        Args:
-            store: Keeps the jobs.
-            ledger: Records what happens.
-            options: How jobs are run.
-            clock: Tells how far the machines are; None is the event loop's.
-        """
+        """Runs nothing yet. The machines' clock is the event loop's unless given."""
         self._clock = SteadyClock() if clock is None else clock
         self._times = ServiceTimes(
             options.service_time or 0.0, options.service_time_cv, options.seed
@@ -111,12 +104,8 @@ class Engine:
         self._to_run: asyncio.Queue[_Live] = asyncio.Queue()
         self._unfinished: asyncio.Queue[tuple[float, Job, int]] = asyncio.Queue()
         """Uploads after which nothing may come: when, for which job, its how manieth."""
-        self._servers = (
-            options.workers if options.service_time is None else options.servers
-        )
         self._compiling = 0
         self._on_machines = 0
-        """Jobs that a server has taken and not finished."""
 
     @property
     def is_instant(self) -> bool:
@@ -248,12 +237,10 @@ class Engine:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing happens until the time of a job on a machine is over."""
-        taken = self._on_machines
         return (
             not self._compiling
             and self._to_compile.empty()
-            and taken == self._clock.waiting
-            and (taken == self._servers or self._to_run.empty())
+            and self._on_machines == self._clock.waiting
         )
 
     @property
@@ -271,6 +258,7 @@ class Engine:
         """
         options = self._options
         compilers = 1 if options.null else options.workers
+        servers = options.workers if options.service_time is None else options.servers
         async with anyio.create_task_group() as group:
             if not options.null:
                 async with anyio.create_task_group() as warming:
@@ -281,7 +269,7 @@ class Engine:
                 self._follow(job)
             for _ in range(compilers):
                 group.start_soon(self._compile_jobs)
-            for _ in range(self._servers):
+            for _ in range(servers):
                 group.start_soon(self._run_jobs)
             group.start_soon(self._begin_unfinished)
             task_status.started()
