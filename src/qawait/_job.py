@@ -193,9 +193,11 @@ class Job:
             TimeoutError: `timeout` is over.
         """
         try:
-            async with asyncio.timeout(timeout):
-                while not self.done():
-                    await self._more()
+            if timeout is None:
+                await self._end()
+            else:
+                async with asyncio.timeout(timeout):
+                    await self._end()
         except TimeoutError:
             raise TimeoutError(
                 f"job {self.id} is still {self.state.value} after {timeout:g} s; it "
@@ -323,6 +325,10 @@ class Job:
         callbacks, self._callbacks = self._callbacks, []
         for callback, context in callbacks:
             self._call_soon(callback, context)
+
+    async def _end(self) -> None:
+        while not self.done():
+            await self._more()
 
     async def _more(self) -> None:
         """Wait until there is something new."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -145,8 +147,10 @@ class Poller:
         self._clock = clock
         self._record = record
         self._followed: dict[str, _Followed] = {}
-        self._turn = anyio.Lock()
-        self._news = anyio.Event()
+        self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._wakes_at: float | None = None
+        """When the worker that waits goes on by itself; None if none waits."""
         self._unknown_words: set[str] = set()
         self._troubled = False
 
@@ -155,12 +159,15 @@ class Poller:
         now = self._clock()
         self._followed[job.id] = _Followed(job, now, known=not adopted)
         self._schedule.add(job.id, now, at_once=adopted)
-        self._news.set()
+        self._wake()
 
-    def eta(self, job_id: str) -> Eta | None:
-        """When a job will end, as far as the jobs before it tell; None if they do not."""
+    def eta(self, *job_ids: str) -> Eta | None:
+        """When a job will end, or the last of several, as far as those before them tell.
+
+        None if they do not.
+        """
         now = self._clock()
-        forecast = self._schedule.eta(job_id, now)
+        forecast = self._schedule.eta_of_all(job_ids, now)
         if forecast is None:
             return None
         wall = utc_now()
@@ -204,12 +211,31 @@ class Poller:
             job_id = self._schedule.due(now, earliest=earliest)
             if job_id is not None:
                 return self._followed[job_id]
-            if self._news.is_set():
-                self._news = anyio.Event()
             wakeup = self._schedule.next_wakeup(earliest=earliest)
-            wait = None if wakeup is None else max(0.0, wakeup - now)
-            with anyio.move_on_after(wait):
-                await self._news.wait()
+            await self._wait(math.inf if wakeup is None else wakeup, now)
+
+    async def _wait(self, until: float, now: float) -> None:
+        """Wait until then, or until a question is due before."""
+        self._wakes_at = until
+        self._news.clear()
+        timer = None
+        if until < math.inf:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(max(0.0, until - now), self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            self._wakes_at = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        """Let the worker that waits go on, if a question is now due before it would."""
+        # most news puts off what is due: for that, nobody has to get up
+        if self._wakes_at is not None:
+            wakeup = self._schedule.next_wakeup()
+            if wakeup is not None and wakeup < self._wakes_at:
+                self._news.set()
 
     async def _ask(self, followed: _Followed) -> None:
         """One question, from due to put back or settled."""
@@ -250,7 +276,7 @@ class Poller:
             started=self._own_time(followed, status, status.started_at),
             finished=self._own_time(followed, status, status.finished_at),
         )
-        self._news.set()
+        self._wake()
         if status.state is None and status.end is None:
             self._warn_of_word(status.raw)
         if status.end is End.READY:
@@ -285,8 +311,9 @@ class Poller:
     async def _complete(
         self, followed: _Followed, status: Status, result: Result
     ) -> None:
-        steps = status.steps or self._source.steps_of(result)
-        followed.job.observe(replace(status, steps=steps), utc_now())
+        if not status.steps:
+            status = replace(status, steps=self._source.steps_of(result))
+        followed.job.observe(status, utc_now())
         await self._end(followed, result)
 
     async def _end(self, followed: _Followed, outcome: Result | Error) -> None:
@@ -382,13 +409,13 @@ class Poller:
             answered=answered,
             retry_after=retry_after,
         )
-        self._news.set()
+        self._wake()
 
     def _settle(self, followed: _Followed, outcome: Result | Error) -> None:
         self._schedule.discard(followed.job.id)
         self._followed.pop(followed.job.id, None)
         followed.job.settle(outcome)
-        self._news.set()
+        self._wake()
 
     def _recovered(self, followed: _Followed) -> None:
         followed.nonsense = followed.misses = 0

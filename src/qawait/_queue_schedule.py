@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qawait._queue_agenda import Agenda
 from qawait._queue_forecast import Forecaster
+from qawait._queue_front import Front
 from qawait._queue_gate import Gate
 from qawait._queue_line import Line, Place
 from qawait._queue_model import QueueModel
@@ -91,7 +92,7 @@ class QueueSchedule(Generic[K]):
         self._now = -math.inf
         self._places: dict[K, Place] = {}
         # those believed to run, and the last of them in order
-        self._front: dict[int, Place] = {}
+        self._front = Front()
         self._frontier: Place | None = None
         self._eager = 0
         # until when whoever freed the last server was known to hold it
@@ -376,15 +377,10 @@ class QueueSchedule(Generic[K]):
         place.in_front = True
         place.misses = 0
         if self._timing.staleness < math.inf:
-            place.blocked_until = min(self._freed, self._front_alive())
-        self._front[place.index] = place
+            place.blocked_until = min(self._freed, self._front.alive())
+        self._front.add(place)
         if place.is_free:
             self._put(place)
-
-    def _front_alive(self) -> float:
-        """Until when all that are believed to run were known to."""
-        known = (max(p.alive, p.blocked_until) for p in self._front.values())
-        return min(known, default=-math.inf)
 
     def _leave(self, place: Place, at: float) -> None:
         """Take a job out of the queue: it ended, or is no longer followed."""
@@ -395,7 +391,7 @@ class QueueSchedule(Generic[K]):
         place.ended = True
         if place.in_front:
             place.in_front = False
-            del self._front[place.index]
+            self._front.remove(place)
             self._model.freed(at)
             self._freed = max(place.alive, place.blocked_until)
         else:
@@ -424,15 +420,15 @@ class QueueSchedule(Generic[K]):
                 self._begin_round()
 
     def _begin_front(self) -> None:
-        before, self._front = self._front, {}
+        before, self._front = self._front, Front()
         self._frontier = None
-        for place in before.values():
+        for place in before:
             place.in_front = False
-        for place in before.values():
+        for place in before:
             if place.running_at < math.inf:
                 self._take_to_front(place)
         self._extend_front()
-        for place in before.values():
+        for place in before:
             if place.is_free and not place.in_front:
                 self._put(place)
 

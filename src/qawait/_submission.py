@@ -391,15 +391,12 @@ class Submitter:
 
     async def _ended(self, error: Error, sending: _Sending, found: str = "") -> Error:
         """Write down how a submission ended, and give the error that says so."""
-        delivery = delivery_of(error)
+        delivery, evidence = delivery_of(error), f"{error}{found}"
         await sending.journal.outcome(
-            sending.submission_id,
-            delivery,
-            sending.job_id,
-            evidence=f"{error}; {found}" if found else str(error),
+            sending.submission_id, delivery, sending.job_id, evidence=evidence
         )
         resume = self._resuming.command(sending.journal.path, sending.job_id)
-        return _submission_error(error, delivery, sending, found, resume)
+        return _submission_error(error, delivery, sending, evidence, resume)
 
 
 class _Sending(Struct):
@@ -433,7 +430,7 @@ def _submission_error(
     error: Error,
     delivery: Delivery,
     sending: _Sending,
-    found: str,
+    evidence: str,
     resume: str | None,
 ) -> Error:
     job_id = sending.job_id
@@ -444,7 +441,7 @@ def _submission_error(
     return SubmissionUncertain(
         "the submission may be running and billed, or may never have arrived; "
         "it is not sent again",
-        evidence=f"{error}{found}",
+        evidence=evidence,
         submission_id=sending.submission_id,
         job_id=job_id,
         resume=resume,

@@ -158,10 +158,21 @@ class Turnstile:
 
     # --- a turn ----------------------------------------------------------------------
 
+    def pass_at_once(self, cost: float, now: float) -> bool:
+        """Take a turn if there is one, past no other and asking nobody."""
+        free = (
+            self._free >= cost
+            and now < self._free_until
+            and not self._probing
+            and not self._lanes
+        )
+        if free:
+            self._take(cost)
+        return free
+
     async def enter(self, kind: Kind, cost: float) -> bool:
         """Wait for a turn; whether it is the one that finds out if a block is over."""
-        if self._at_hand(cost):
-            self._take(cost)
+        if self.pass_at_once(cost, self.now()):
             return False
         waiter = _Waiter(cost)
         self._lanes.join(kind, waiter)
@@ -193,15 +204,6 @@ class Turnstile:
             if self._leader is None and following is not None:
                 following.wake()
         return waiter.probe
-
-    def _at_hand(self, cost: float) -> bool:
-        """Whether a request may go at once, past no other and asking nobody."""
-        return (
-            self._free >= cost
-            and not self._lanes
-            and not self._probing
-            and self.now() < self._free_until
-        )
 
     async def _lead(self, waiter: _Waiter) -> None:
         """Ask the account on behalf of all who wait, until one's own turn has come."""
@@ -384,8 +386,11 @@ class Turn(Struct):
     was_refused: bool = False
 
     async def __aenter__(self) -> Turn:
-        self.probe = await self.turnstile.enter(self.kind, self.cost)
-        self.sent_at = self.turnstile.now()
+        turnstile = self.turnstile
+        self.sent_at = turnstile.now()
+        if not turnstile.pass_at_once(self.cost, self.sent_at):
+            self.probe = await turnstile.enter(self.kind, self.cost)
+            self.sent_at = turnstile.now()
         return self
 
     def heard(self, headers: Mapping[str, str]) -> None:

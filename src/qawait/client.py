@@ -368,13 +368,11 @@ class Client:
         """Run many circuits: `async with client.sweep(...) as sweep`, then iterate.
 
         Args:
-            circuits: Any iterable or asynchronous iterable of circuits, or of pairs of a
-                key and a circuit, or a mapping from keys; it is taken from when there is
-                room. Or one circuit with free parameters.
-            grid: For each parameter its values: all combinations are run. Or the points
-                one by one: any (asynchronous) iterable of mappings from parameter to
-                number. None where each circuit stands for itself.
-            options: `shots`, `budget`, ...: `qawait._sweep.settings` describes them.
+            circuits: An (asynchronous) iterable of circuits, or of pairs of a key and a
+                circuit, or a mapping; or one circuit with free parameters.
+            grid: For each parameter its values, of which all combinations run; or an
+                (asynchronous) iterable of points: mappings from parameter to number.
+            options: `shots`, `budget`, ...: `qawait._sweep.settings` lists them.
 
         Raises:
             ConfigurationError: A setting cannot be right.
@@ -392,9 +390,8 @@ class Client:
     def resume(self, journal: str | Path) -> Sweep:
         """Go on with what a journal has sent: `async with client.resume(path) as sweep`.
 
-        Its points are those that have no result yet: jobs are followed to their end, and
-        what is uncertain comes with its evidence. Nothing is submitted, so the program
-        that began may hold more points: run it again with the same journal.
+        Jobs are followed to their end, and what is uncertain comes with its evidence.
+        Nothing is submitted: the program that began may hold more points.
         """
         from qawait._sweep.sweep import Sweep
 

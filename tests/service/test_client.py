@@ -249,7 +249,7 @@ async def test_a_circuit_wider_than_the_target_is_named_and_not_sent(
     async with qawait.connect(endpoints(local_service)["server"]) as client:
         with pytest.raises(errors.CircuitError, match=r"wide.*25.*20"):
             await client.submit(wide)
-        assert client._connection.journal.entries == {}
+        assert client._connection.journal.submissions == {}
 
 
 async def test_the_architecture_is_asked_for_once_by_many_submissions(

@@ -20,6 +20,21 @@ from tests.service.running import LocalService, program, running
 
 FAST = qawait.Pace(first=0.01, questions_per_job=8, max_staleness=0.2)
 NATIVE = Circuit("c", (Instruction("measure", ("QB1",), {"key": "m"}),))
+QUBITS = tuple(f"QB{n}" for n in range(1, 21))
+TURNS = tuple(
+    Instruction("prx", (qubit,), {"angle": 0.3 + n, "phase": 0.0})
+    for n, qubit in enumerate(QUBITS)
+)
+HEAVY = Circuit(
+    "heavy",
+    (
+        *TURNS,
+        Instruction("measure", ("QB1",), {"key": "early"}),
+        *TURNS,
+        Instruction("measure", QUBITS, {"key": "late"}),
+    ),
+)
+"""Runs for minutes: after a measurement in the middle every shot is its own run."""
 NOBODYS = "b546eb76-7d20-45bf-82e2-45ba77a38ecc"
 
 
@@ -147,12 +162,10 @@ async def test_a_job_of_the_embedded_simulator_is_explained_by_its_journal(
     """It ended with its client, so nothing can follow it."""
     path = tmp_path / "j"
     async with qawait.connect(pace=FAST, journal=path) as client:
-        job = await client.submit(NATIVE, shots=5)
-    if not job.exception() or not isinstance(job.exception(), errors.ClientClosed):
-        pytest.skip("it has ended before its client did")
-    error = job.exception()
-    assert isinstance(error, errors.ClientClosed)
-    code, said = await carried_out(error.resume, slow)
+        job = await client.submit(HEAVY, shots=10_000)
+    with pytest.raises(errors.ClientClosed) as caught:
+        await job
+    code, said = await carried_out(caught.value.resume, slow)
     assert code == 1
     assert "run the program again" in said
 

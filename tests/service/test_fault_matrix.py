@@ -8,6 +8,7 @@ it all happens in virtual time; the same faults on real sockets are in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ import qawait
 from qawait import errors
 from qawait.iqm import Circuit
 from qawait.iqm.circuit import Instruction
+from qawait.journal.records import Standing
 from qawait.model import Delivery
 from qawait.testing import LocalService, run_virtual, service
 
@@ -46,9 +48,8 @@ class Ending(Struct, frozen=True):
     """How one submission ended."""
 
     error: errors.Error | None
-    delivery: Delivery | None
+    delivery: Delivery
     """What the journal holds."""
-    sending: bool
 
 
 class Seen(Struct, frozen=True):
@@ -68,10 +69,19 @@ class Seen(Struct, frozen=True):
         )
 
 
-def _written_down(client: qawait.Client) -> list[Ending]:
-    """What the journal holds of each submission, oldest first."""
-    entries = client._connection.journal.entries.values()
-    return [Ending(None, entry.delivery, entry.sending) for entry in entries]
+_DELIVERIES = {
+    Standing.NEW: Delivery.NOT_DELIVERED,
+    Standing.REJECTED: Delivery.REJECTED,
+    Standing.UNKNOWN: Delivery.UNKNOWN,
+    Standing.ACCEPTED: Delivery.ACCEPTED,
+    Standing.TERMINAL: Delivery.ACCEPTED,
+    Standing.MISSING: Delivery.ACCEPTED,
+}
+
+
+async def _standings(client: qawait.Client) -> Counter[Standing]:
+    """How many submissions stand where in the journal."""
+    return Counter((await client._connection.journal.tally()).jobs)
 
 
 def seen(
@@ -90,32 +100,25 @@ def seen(
         async with service(faults=faults, **settings) as there:
             async with qawait.connect(PROTOCOLS[protocol](there), seed=3) as client:
                 batch = circuits or (QASM if protocol == "qoro" else NATIVE)
-                ends = [await _end_of(client, batch, cancelled) for _ in range(jobs)]
-                known = _written_down(client)
+                endings = [await _end(client, batch, cancelled) for _ in range(jobs)]
             # what comes late has come by now, and the service knows who is gone
             await anyio.sleep(120)
-            return Seen(
-                [
-                    Ending(error, kept.delivery, kept.sending)
-                    for error, kept in zip(ends, known, strict=True)
-                ],
-                there.ledger(),
-            )
+            return Seen(endings, there.ledger())
 
     return run_virtual(world)
 
 
-async def _end_of(
-    client: qawait.Client, batch: Any, cancelled: bool
-) -> errors.Error | None:
+async def _end(client: qawait.Client, batch: Any, cancelled: bool) -> Ending:
+    before, met = await _standings(client), None
     try:
         job = await client.submit(batch, shots=4)
         if cancelled:
             await job.cancel()
         await job
     except errors.Error as error:
-        return error
-    return None
+        met = error
+    [standing] = (await _standings(client)) - before
+    return Ending(met, _DELIVERIES[standing])
 
 
 class Row(Struct, frozen=True):
@@ -213,7 +216,6 @@ def check_ending(row: Row, ending: Ending) -> None:
         assert type(ending.error) is errors.SubmissionUncertain
         assert ending.error.evidence
         assert ending.error.submission_id
-        assert ending.sending
     else:
         assert type(ending.error) is errors.SubmissionRejected
         assert row.because is not None
@@ -257,11 +259,9 @@ def test_a_service_that_cannot_be_reached_was_sent_nothing():
             async with qawait.connect(there.iqm, seed=3) as client:
                 await (await client.submit(NATIVE, shots=4))
                 await anyio.sleep(100)
-                with pytest.raises(errors.ConnectFailed):
-                    await client.submit(NATIVE, shots=4)
-                _, ending = _written_down(client)
+                ending = await _end(client, NATIVE, cancelled=False)
+            assert isinstance(ending.error, errors.ConnectFailed)
             assert ending.delivery is Delivery.NOT_DELIVERED
-            assert not ending.sending
             assert len(there.ledger()["submissions"]) == 1
 
     run_virtual(world)

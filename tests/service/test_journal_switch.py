@@ -22,6 +22,7 @@ from qawait.iqm import Circuit, Instruction
 from qawait.journal.file import FileJournal
 from qawait.journal.reading import Reading, ReadJob
 from qawait.journal.records import Standing
+from qawait.testing import run_virtual, service
 from tests.service.faraway import far_away
 from tests.service.running import LocalService, running
 
@@ -114,6 +115,17 @@ async def test_going_without_a_journal_elsewhere_is_warned_of(
     assert unnamed(state_directory) == []
     warned = [r for r in caplog.records if "keeps no journal" in r.getMessage()]
     assert [r.levelno for r in warned] == [logging.WARNING]
+
+
+def test_a_virtual_world_leaves_no_journal(state_directory: Path):
+    """It stands for services elsewhere, and yet nothing of it has happened."""
+
+    async def world() -> None:
+        async with service() as there, qawait.connect(there.iqm) as client:
+            await (await client.submit(NATIVE, shots=3))
+
+    run_virtual(world)
+    assert unnamed(state_directory) == []
 
 
 async def test_everything_of_a_job_is_in_its_journal(

@@ -79,8 +79,8 @@ async def test_points_of_a_template_are_the_same_at_every_service(
     )
     async with qawait.connect(service) as client:
         job = await client.submit(template(), points=POINTS, shots=40)
-        [entry] = client._connection.journal.entries.values()
-        assert entry.circuits == len(POINTS), "a template counts by its points"
+        [recorded] = await client._connection.journal.recorded()
+        assert recorded.intent.circuits == len(POINTS), "it counts by its points"
         result = await job
         [compiled] = await client.compile(template())
         again = await (

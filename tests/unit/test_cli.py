@@ -36,7 +36,10 @@ from qawait.errors import CircuitError, ConfigurationError, SubmissionUncertain
 if TYPE_CHECKING:
     from qawait._job import Job
 
-COMMANDS = ["run", "demo", "serve", "status", "results", "cancel"]
+COMMANDS = [
+    *("run", "demo", "serve", "status", "results", "cancel"),
+    *("jobs", "explain", "resume", "journal"),
+]
 FLIPPED = """OPENQASM 2.0;
 include "qelib1.inc";
 qreg q[3];

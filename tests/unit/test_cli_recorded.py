@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,20 @@ def test_where_nothing_is_open_it_says_so(
     code, out = ran(capsys, "explain", tmp_path / "j")
     assert code == 0
     assert "nothing is open" in out
+
+
+@pytest.mark.parametrize("name", ["lost", "gone", "cut off"])
+def test_the_command_that_is_told_resolves_what_is_open(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Of a simulator that is gone nothing can be followed, but this can be decided."""
+    path = filled(tmp_path / "a j", replace(OWNER, endpoint=EMBEDDED))
+    found = ran_json(capsys, "explain", path)["open"]
+    [command] = [one["otherwise"] for one in found if one["submission_id"] == name]
+    assert main(shlex.split(command)[1:]) == 2
+    assert "run the program again" in capsys.readouterr().err
+    left = {one["submission_id"] for one in ran_json(capsys, "explain", path)["open"]}
+    assert left == {one["submission_id"] for one in found} - {name}
 
 
 def test_what_was_refused_and_sent_again_is_not_open(

@@ -454,10 +454,11 @@ async def test_a_job_that_is_past_pending_has_its_finish_and_is_not_cancelled(
 
 
 async def test_a_job_at_a_word_that_is_not_known_is_neither_adopted_nor_cancelled():
-    async with serving(Qoro(1, before="WARMING"), QORO) as (service, server, _journal):
+    async with serving(Qoro(1, before="WARMING"), QORO) as (service, server, journal):
         with pytest.raises(errors.SubmissionUncertain) as caught:
             await service.submit(QASM, "s-1")
         assert "afterwards the job is 'WARMING'" in caught.value.evidence
+        assert journal.submissions["s-1"].evidence == caught.value.evidence
         assert steps(server) == ["init", "job-0/add_circuits"]
 
 

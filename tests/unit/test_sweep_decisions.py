@@ -395,14 +395,13 @@ def test_the_end_is_that_of_the_last_job_and_of_what_was_not_sent():
     def after(low: float, likely: float, high: float) -> Eta:
         return Eta(*(now + timedelta(seconds=s) for s in (low, likely, high)))
 
-    jobs = [after(10, 20, 90), after(15, 18, 40)]
-    assert end_of_sweep(jobs, 0, None, now) == after(15, 20, 90)
-    assert end_of_sweep(jobs, 100, 0.5, now) == after(15 + 35, 20 + 50, 90 + 65)
-    assert end_of_sweep([], 100, 0.5, now) == after(35, 50, 65)
-    assert end_of_sweep([*jobs, None], 0, None, now) is None
-    assert end_of_sweep(jobs, 1, None, now) is None
+    last = after(15, 20, 90)
+    assert end_of_sweep(last, 0, None, now) == last
+    assert end_of_sweep(last, 100, 0.5, now) == after(15 + 35, 20 + 50, 90 + 65)
+    assert end_of_sweep(None, 100, 0.5, now) == after(35, 50, 65)
+    assert end_of_sweep(last, 1, None, now) is None
     # what should have ended long ago does not move the end into the past
-    assert end_of_sweep([after(-9, -5, -1)], 0, None, now) == after(0, 0, 0)
+    assert end_of_sweep(after(-9, -5, 1), 10, 0.5, now) == after(3.5, 5, 7.5)
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,10 @@ async def test_who_waits_for_a_service_can_leave():
 
 
 @virtual
-async def test_what_is_detached_goes_on_at_the_service():
+async def test_what_is_detached_goes_on_at_the_service(
+    caplog: pytest.LogCaptureFixture,
+):
+    """And it is said how to come back to it."""
     async with service(service_time=10.0) as there, qawait.connect(there.iqm) as client:
         async with client.sweep([native()] * 4, shots=5, batch=1) as sweep:
             assert (await anext(sweep)).error is None
@@ -205,6 +208,11 @@ async def test_what_is_detached_goes_on_at_the_service():
         ids = [one["job_id"] for one in sent(there)]
         assert len(ids) == 4
         assert [(await client.job(job_id))[0].shots for job_id in ids] == [5] * 4
+        url = there.url
+    said = caplog.messages[-1]
+    assert "3 jobs go on" in said
+    assert f"--service iqm:{url}" in said
+    assert sum(job_id in said for job_id in ids) == 3
 
 
 @virtual

@@ -9,7 +9,6 @@ from qawait._clock import utc_now
 from qawait.model import Eta
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
 __all__ = ["end_of_sweep"]
@@ -19,7 +18,7 @@ _SPREAD = 0.3
 
 
 def end_of_sweep(
-    under_way: Sequence[Eta | None],
+    last: Eta | None,
     left: int,
     seconds_per_circuit: float | None,
     now: datetime | None = None,
@@ -27,23 +26,19 @@ def end_of_sweep(
     """When the last point is expected; None while nothing tells.
 
     Args:
-        under_way: When each job is expected to end; None for one of which nothing tells.
+        last: When the last job under way is expected to end; None if none is.
         left: Circuits that were not sent yet.
-        seconds_per_circuit: What each took so far, at the rate of the whole sweep.
+        seconds_per_circuit: What each took so far, at the rate of the whole sweep; None
+            before any has ended.
         now: The time (aware); None asks the clock.
     """
-    known = [eta for eta in under_way if eta is not None]
-    if len(known) < len(under_way) or (left and seconds_per_circuit is None):
+    if left and seconds_per_circuit is None:
         return None
     now = utc_now() if now is None else now
+    begin = Eta(now, now, now) if last is None else last
     rest = left * (seconds_per_circuit or 0.0)
     return Eta(
-        *(
-            max([now, *ends]) + timedelta(seconds=rest * share)
-            for ends, share in (
-                ([eta.earliest for eta in known], 1 - _SPREAD),
-                ([eta.likely for eta in known], 1.0),
-                ([eta.latest for eta in known], 1 + _SPREAD),
-            )
-        )
+        max(begin.earliest, now) + timedelta(seconds=rest * (1 - _SPREAD)),
+        max(begin.likely, now) + timedelta(seconds=rest),
+        max(begin.latest, now) + timedelta(seconds=rest * (1 + _SPREAD)),
     )

@@ -198,10 +198,8 @@ class Line:
                 intent=intent,
                 journal=record.journal,
             )
-        except BaseException as error:
+        except BaseException:
             elsewhere.discard(intent.submission_id)
-            if isinstance(error, SubmissionUncertain):
-                error.resume = resume_command(record.journal) or error.resume
             raise
         return opened.job_id
 

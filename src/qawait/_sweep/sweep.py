@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
@@ -223,10 +224,12 @@ class Sweep:
         command = resume_command(parts.written.journal)
         if command is not None:
             return f".\nTo go on: {command}, or run the same program again."
-        known = sorted(job.id for job in parts.flow.running.values())
-        if not known:
+        service = self._connection.record.resuming.service
+        known = sorted(job.id for job in parts.flow.running.values())[:_SHOWN]
+        if service is None or not known:
             return "."
-        return f".\nTo come back to them: qawait status {' '.join(known[:_SHOWN])}"
+        status = shlex.join(["qawait", "status", *known, "--service", service])
+        return f".\nTo come back to them: {status}"
 
     def _raise_interrupt(self) -> None:
         if self._interrupts.count and not self._raised:
@@ -295,11 +298,13 @@ class Sweep:
         left = 0
         if progress.total is not None and flow.stopped is None:
             left = max(progress.total - progress.taken, 0)
-        return end_of_sweep(
-            [job.eta for job in flow.running.values()],
-            left,
-            self._parts.chunks.seconds_per_circuit,
-        )
+        last = None
+        if flow.running:
+            jobs = [job.id for job in flow.running.values()]
+            last = self._connection.poller.eta(*jobs)
+            if last is None:
+                return None
+        return end_of_sweep(last, left, self._parts.chunks.seconds_per_circuit)
 
     async def estimate(self) -> Estimate:
         """What the sweep will take, before anything is sent.

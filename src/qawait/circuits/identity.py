@@ -94,7 +94,7 @@ def _of_value(value: Any) -> Any:
     if isinstance(value, Real):
         return float(value)
     if hasattr(value, "dtype"):
-        numbers = np.asarray(value, dtype=complex).ravel()
+        numbers: Any = np.asarray(value, dtype=complex).ravel()
         return [list(value.shape), numbers.real.tolist(), numbers.imag.tolist()]
     if isinstance(value, list | tuple | range):
         return [_of_value(one) for one in value]
