@@ -14,7 +14,7 @@ from qawait.cli.connection import Where, json_option, where, where_options
 from qawait.cli.ending import BAD_INPUT
 from qawait.cli.standing import tell_journals
 from qawait.cli.text import clean, say
-from qawait.errors import NotFound
+from qawait.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from qawait.model import Status
@@ -58,10 +58,21 @@ def status(
 
 
 def _is_path(name: str) -> bool:
-    """Whether this is meant for a journal; ids have no separators."""
+    """Whether this is meant for a journal; ids have no separators.
+
+    Raises:
+        ConfigurationError: It can be neither.
+    """
     from qawait.journal.places import is_journal
 
-    return os.sep in name or is_journal(Path(name))
+    path = Path(name)
+    if os.sep not in name:
+        return is_journal(path)
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"{name!r} cannot be a job id, and there is no such journal"
+        )
+    return True
 
 
 @click.command()
