@@ -93,7 +93,7 @@ WORKS = {
         _jobs("small"), {"jobs": 2000, "shots": 100}, {"jobs": 8, "shots": 100}
     ),
     "real": Work(
-        _jobs("real"), {"jobs": 100, "shots": 2000}, {"jobs": 2, "shots": 2000}
+        _jobs("real"), {"jobs": 200, "shots": 2000}, {"jobs": 2, "shots": 2000}
     ),
     "questions": Work(
         (

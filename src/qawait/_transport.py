@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "Retry", "Transport", "Usage", "retryable"]
 
 MiB = 1 << 20
-_CONTENT_TYPE = ("Content-Type",)
 
 BeforeBody: TypeAlias = "Callable[[], Awaitable[None] | None]"
 """What is done, and awaited, before the first byte of a body leaves."""
@@ -335,8 +334,6 @@ class Transport:
                 data=body,
                 # never bound to a name, which a traceback with locals would show
                 headers=_headers(call, token),
-                # what is taken for granted in a request without a body is not JSON
-                skip_auto_headers=_CONTENT_TYPE if call.method == "DELETE" else None,
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response,
@@ -379,9 +376,9 @@ def _url(base: str, path: str, query: tuple[tuple[str, str], ...]) -> URL:
         ConfigurationError: The path goes up, out of the service's address.
     """
     # only a dot as it is, or written in hexadecimal, can go up
-    if "." in path or "%" in path:
-        if not {".", ".."}.isdisjoint(unquote(path).split("/")):
-            raise ConfigurationError(f"{path!r} leaves the service's address")
+    may_go_up = "." in path or "%" in path
+    if may_go_up and not {".", ".."}.isdisjoint(unquote(path).split("/")):
+        raise ConfigurationError(f"{path!r} leaves the service's address")
     url = URL(f"{base}{path}", encoded=True)
     return url.with_query(query) if query else url
 

@@ -17,11 +17,11 @@ from tests.fault_server import Cut, Request, answering, reply
 
 from qawait import errors
 from qawait._auth import FixedToken, Secret
-from qawait.journal.memory import MemoryJournal
 from qawait._service import Service
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.detection import generation
 from qawait.iqm.dialects import DIALECTS
+from qawait.journal.memory import MemoryJournal
 from qawait.model import Answer, CircuitRecord, End, Manifest, State, Status
 from qawait.qoro import account
 from qawait.qoro.dialect import DIALECT as QORO

@@ -124,7 +124,7 @@ def test_everything_open_has_an_id_an_outcome_and_a_command(
 
 def test_a_command_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Quoted for a shell this name is five times as long, and still to be pasted."""
-    path = filled(tmp_path / ("'" * 240))
+    path = filled(tmp_path / ("'" * 238 + "  "))
     code, out = ran(capsys, "explain", path)
     assert code == 1
     [line] = [x for x in out.splitlines() if "lost --unknown adopt" in x]

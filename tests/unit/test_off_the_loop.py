@@ -19,12 +19,12 @@ from tests.fault_server import Cut, answering, reply
 
 from qawait._auth import FixedToken, Secret
 from qawait._body import LARGE
-from qawait.journal.memory import MemoryJournal
 from qawait._service import Service
 from qawait._transport import Retry, Transport
 from qawait.errors import ResponseTruncated
 from qawait.iqm.dialects import SERVER, STATION
 from qawait.iqm.run_decoder import RunDecoder
+from qawait.journal.memory import MemoryJournal
 from qawait.measurement_decoder import MeasurementDecoder
 from qawait.model import Call, CircuitRecord, End, Manifest, State, Status
 from qawait.qoro.dialect import DIALECT as QORO

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from qawait._clock import utc_now
 from qawait._job import Job
@@ -115,6 +116,20 @@ async def following(
             poller.follow(j, adopted=adopted)
         yield poller
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("told_by_status", [True, False])
+async def test_the_times_of_a_result_count_where_the_status_has_none(
+    told_by_status: bool,
+):
+    early, late = (datetime(2030, 1, day, tzinfo=UTC) for day in (1, 2))
+    said = (Step(State.READY, "ready", early),) if told_by_status else ()
+    service = FakeService(lambda job_id, now: replace(READY, steps=said))
+    service.steps_of = lambda result: (Step(State.READY, "job_end", late),)
+    j = job()
+    async with following(service, j):
+        await j
+    assert j.changes[-1].at == (early if told_by_status else late)
 
 
 async def test_a_job_is_followed_from_pending_to_ready():

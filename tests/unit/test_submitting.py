@@ -25,12 +25,12 @@ from tests.fault_server import (
 from qawait import errors
 from qawait._auth import FixedToken, Secret
 from qawait._delivery import delivery_of
-from qawait.journal.memory import MemoryJournal
 from qawait._service import Opened, Service
 from qawait._submission import Patience
 from qawait._transport import Limits, Retry, Transport
 from qawait.iqm.circuit import Circuit, Instruction
 from qawait.iqm.dialects import SERVER
+from qawait.journal.memory import MemoryJournal
 from qawait.model import Call, Delivery, Dialect, Submission, Target
 from qawait.qoro.circuit import Circuit as QasmCircuit
 from qawait.qoro.dialect import DIALECT as QORO

@@ -111,6 +111,18 @@ async def test_the_token_goes_into_the_header_and_nowhere_else(
         assert CANARY not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("method", "said"), [("GET", None), ("DELETE", None), ("POST", "application/json")]
+)
+async def test_no_type_is_said_of_a_body_that_there_is_not(
+    method: str, said: str | None
+):
+    """Only POST says one, as the vendors' clients do."""
+    async with answering(lambda r, n: reply()) as server, transport(server) as t:
+        await t.send(Call(kind="change", method=method, path="api/v1/jobs/7"))
+        assert server.requests[0].headers.get("content-type") == said
+
+
 async def test_questions_share_a_connection_that_submissions_do_not_take():
     async with answering(lambda r, n: reply()) as server, transport(server) as t:
         for _ in range(3):

@@ -134,6 +134,7 @@ def _entries(source: object, label: str | None) -> list[tuple[str | None, object
 
 
 def is_single(source: object) -> bool:
+    """Whether something is one circuit, and not a sequence or a mapping of them."""
     if isinstance(source, Mapping):
         return _is_native_dict(cast("Mapping[object, object]", source))
     return isinstance(source, (*_SINGLE, Source)) or is_quantum_circuit(source)

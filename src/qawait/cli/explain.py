@@ -154,22 +154,24 @@ def _show(reading: Reading, found: list[OpenItem]) -> None:
             f" to {job.target}, {age(job.written_at)} ago"
         )
         click.echo(clean(about))
-        told = {
-            "job_id": job.job_id or "not known",
-            "outcome": f"{one.outcome}: {one.evidence}",
-            "resume": one.resume or "by the program itself",
-        }
+        click.echo(f"  job_id   {clean(job.job_id or 'not known')}")
+        click.echo(f"  outcome  {clean(f'{one.outcome}: {one.evidence}')}")
+        click.echo(f"  resume   {_whole(one.resume or 'by the program itself')}")
         if one.otherwise:
-            told["or"] = f"{one.otherwise}  (the service does not have it)"
-        for word, text in told.items():
-            # a command is pasted, so nothing of it may be cut off
-            click.echo(f"  {word:<8} {clean(text, longest=None)}")
+            click.echo(f"  or       {_whole(one.otherwise)}")
     for anomaly in reading.anomalies:
         say(
             f"submission {anomaly.submission_id}: {anomaly.kind} at "
             f"{anomaly.at:%Y-%m-%d %H:%M:%S} UTC: {anomaly.detail}"
         )
+    if any(one.otherwise for one in found):
+        say("adopt ID: its job is at the service; resubmit: it certainly is not")
     if not found:
         click.echo(f"nothing is open in {clean(str(reading.path))}")
     elif reading.alive:
         say("a program has it open; what goes on works once that has ended")
+
+
+def _whole(command: str) -> str:
+    """A command as it is pasted, harmless: no space of it is lost and nothing cut off."""
+    return "".join(c if c.isprintable() else "?" for c in command)
