@@ -29,7 +29,7 @@ __all__ = [
 BALLAST = 1 << 20
 """Bytes; room for some hundred ids."""
 
-_OWN = frozenset({"lock", "results", "unfinished.sqlite"})
+_OWN = frozenset({"lock", "results", "unfinished.sqlite", "unfinished.sqlite-journal"})
 """What an opening that was cut short can leave behind."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

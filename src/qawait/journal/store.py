@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from qawait.model import Change, Delivery
     from qawait.results import Result
 
-__all__ = ["Store"]
+__all__ = ["CUT_OFF", "Store"]
 
 AFTER_A_CRASH = Standing.UNKNOWN
 """Where a submission stands whose program ended while it was being sent."""
+CUT_OFF = "the program ended while it was being sent"
+"""The evidence of such a one."""
 
 _COMMITS = "commits"
 
@@ -229,8 +231,7 @@ class Store:
     def park_what_was_being_sent(self) -> None:
         """What was being sent when its program ended is unknown, and not new."""
         for entry in self.submissions.of([Standing.SENDING]):
-            evidence = "the program ended while it was being sent"
-            progress = replace(entry.progress, evidence=evidence)
+            progress = replace(entry.progress, evidence=CUT_OFF)
             self._write(entry, standing=AFTER_A_CRASH, progress=progress)
 
     def take_up(self, segment: Segment, start: int) -> int:
