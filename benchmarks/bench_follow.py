@@ -108,17 +108,12 @@ WORKS = {
 
 
 def main() -> None:
-    names = {rival.name: rival for work in WORKS.values() for rival in work.rivals}
-    options = harness.parse_options(
-        QUESTION,
-        list(names.values()),
-        work={"choices": list(WORKS), "help": "only this one; all of them otherwise"},
+    options, works = harness.chosen(
+        QUESTION, {name: work.rivals for name, work in WORKS.items()}
     )
     with running("--null") as service:
-        for name in [options.work] if options.work else WORKS:
-            asked = {rival.name for rival in WORKS[name].rivals}
-            if not options.rival or not asked.isdisjoint(options.rival):
-                _compare(name, service, options)
+        for name in works:
+            _compare(name, service, options)
 
 
 def _compare(name: str, service: LocalService, options: argparse.Namespace) -> None:

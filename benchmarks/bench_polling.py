@@ -32,6 +32,7 @@ from tests.simulated_queue import (
 
 import qawait
 from benchmarks import harness
+from qawait._pace import Pace
 from qawait._queue_schedule import QueueSchedule
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def longest_delay(scenario: Scenario) -> float:
 
 
 def ask(scenario: Scenario, history: History, seed: int, **wishes: Any) -> Outcome:
-    return follow(QueueSchedule(Random(seed), **wishes), scenario, history)
+    return follow(QueueSchedule(Random(seed), Pace(**wishes)), scenario, history)
 
 
 def history_of(scenario: Scenario, seed: int) -> History:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.conformance.service import clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results")
@@ -88,6 +88,26 @@ def parse_options(
     if options.smallest:
         options.rounds = 1
     return options
+
+
+def chosen(
+    question: str, rivals: Mapping[str, Sequence[Rival]]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Read the options of a benchmark of several works, and which of them are asked for.
+
+    Args:
+        question: What the benchmark answers.
+        rivals: Who may take part in each work, by its name.
+    """
+    names = {rival.name: rival for group in rivals.values() for rival in group}
+    options = parse_options(
+        question,
+        list(names.values()),
+        work={"choices": list(rivals), "help": "only this one; all of them otherwise"},
+    )
+    works = [options.work] if options.work else list(rivals)
+    asked = set(options.rival or names)
+    return options, [w for w in works if asked & {rival.name for rival in rivals[w]}]
 
 
 def turns(rivals: Sequence[Rival], options: argparse.Namespace) -> Iterator[Rival]:

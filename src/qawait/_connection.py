@@ -218,14 +218,8 @@ class Connection:
         pace = self._pace
         if pace is None:
             pace = LOCAL_PACE if here else Pace()
-        schedule = QueueSchedule[str](
-            self._random,
-            questions_per_job=pace.questions_per_job,
-            max_staleness=pace.max_staleness,
-            polls_per_second=pace.polls_per_second,
-            first=pace.first,
-            spare=_LOCAL_SPARE if here else _SPARE,
-        )
+        spare = _LOCAL_SPARE if here else _SPARE
+        schedule = QueueSchedule[str](self._random, pace, spare=spare)
         self.poller = Poller(
             self.wire,
             schedule,

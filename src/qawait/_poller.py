@@ -328,18 +328,15 @@ class Poller:
 
     async def _met(self, followed: _Followed, error: Error) -> None:
         """Decide what an error of a question means for its job."""
-        job_id = followed.job.id
         match error:
             case AuthenticationError() | PermissionDenied() | ConfigurationError():
-                self._settle(followed, _about(error, job_id, self._resume(followed)))
+                self._give_up(followed, error)
             case NotFound():
                 await self._missed(followed, error)
             case ProtocolError():
                 followed.nonsense += 1
                 if followed.nonsense >= _NONSENSE:
-                    self._settle(
-                        followed, _about(error, job_id, self._resume(followed))
-                    )
+                    self._give_up(followed, error)
                 else:
                     self._put_back(followed)
             case ResponseError() | TransportError():
@@ -350,15 +347,18 @@ class Poller:
                     and followed.result_attempts >= _RESULT_ATTEMPTS
                 )
                 if stuck:
-                    self._settle(
-                        followed, _about(error, job_id, self._resume(followed))
-                    )
+                    self._give_up(followed, error)
                     return
                 self._warn_of_trouble(error)
                 after = error.retry_after if isinstance(error, ResponseError) else None
                 self._put_back(followed, retry_after=after)
             case _:
                 self._settle(followed, error)
+
+    def _give_up(self, followed: _Followed, error: Error) -> None:
+        """End the wait with what a question met; the job itself may go on."""
+        about = _about(error, followed.job.id, self._resume(followed))
+        self._settle(followed, about)
 
     async def _missed(self, followed: _Followed, error: NotFound) -> None:
         followed.misses += 1

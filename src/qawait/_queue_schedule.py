@@ -12,6 +12,7 @@ import heapq
 import math
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from qawait._pace import Pace
 from qawait._queue_agenda import Agenda
 from qawait._queue_forecast import Forecaster
 from qawait._queue_front import Front
@@ -47,47 +48,28 @@ class QueueSchedule(Generic[K]):
     def __init__(
         self,
         random: Random,
+        pace: Pace = Pace(),
         *,
-        questions_per_job: float = 2.45,
-        max_staleness: float | None = None,
-        polls_per_second: float | None = None,
-        first: float = 0.5,
         spare: float = 5.0,
     ) -> None:
         """Begin without jobs and without knowledge.
 
         Args:
             random: Varies the times, so that many clients do not march in step.
-            questions_per_job: What a job may cost on average, in a queue with an
-                order; above 1. More questions bring earlier news.
-            max_staleness: How late, in seconds, the news of an end may be, beside what
-                the network and the rate limit take; None leaves it to
-                `questions_per_job`. Kept for all jobs while they are few (`spare` for
-                each of these seconds, less if `polls_per_second` is small). With more
-                it is kept for the jobs that run, as long as they run in the order of their
-                submission on no more servers than have been recognised.
-            polls_per_second: The most questions per second; None for no cap.
-            first: The age in seconds at which a job is asked about first, while nothing
-                is known of the queue; then at ages that grow by half.
+            pace: What the user wishes. `max_staleness` is kept for all jobs while they
+                are few (`spare` for each of its seconds, less if `polls_per_second` is
+                small). With more it is kept for the jobs that run, as long as they run
+                in the order of their submission on no more servers than have been
+                recognised. From `first` on, ages at which a job is asked about grow by
+                half while nothing is known of the queue.
             spare: So many questions per second may go to keeping `max_staleness` for
                 jobs that are believed to wait; 5 are a quarter of IQM's limit.
-
-        Raises:
-            ConfigurationError: A number cannot be right.
         """
         self._random = random
-        self._model = QueueModel(random, first, asked_often=max_staleness is not None)
+        often = pace.max_staleness is not None
+        self._model = QueueModel(random, pace.first, asked_often=often)
         self._line = Line()
-        self._timing = Timing(
-            random,
-            self._model,
-            self._line,
-            questions_per_job=questions_per_job,
-            max_staleness=max_staleness,
-            polls_per_second=polls_per_second,
-            first=first,
-            spare=spare,
-        )
+        self._timing = Timing(random, self._model, self._line, pace, spare=spare)
         self._forecaster = Forecaster(random, self._model, self._line)
         self._now = -math.inf
         self._places: dict[K, Place] = {}
@@ -105,8 +87,8 @@ class QueueSchedule(Generic[K]):
         self._round_answers = 0
         self._agenda = Agenda()
         # whoever wants no stale news wants to know of another order soon, too
-        self._watch = Watch(random, 0.02 if max_staleness is None else 0.1)
-        self._gate = Gate(random, polls_per_second)
+        self._watch = Watch(random, 0.1 if often else 0.02)
+        self._gate = Gate(random, pace.polls_per_second)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qawait.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from random import Random
 
+    from qawait._pace import Pace
     from qawait._queue_line import Line, Place
     from qawait._queue_model import QueueModel
 
@@ -49,25 +48,15 @@ class Timing:
         random: Random,
         model: QueueModel,
         line: Line,
+        pace: Pace,
         *,
-        questions_per_job: float,
-        max_staleness: float | None,
-        polls_per_second: float | None,
-        first: float,
         spare: float,
     ) -> None:
-        if not 1 < questions_per_job < math.inf:
-            raise ConfigurationError("questions_per_job is a number above 1")
-        if not 0 <= first < math.inf:
-            raise ConfigurationError("first is a number of seconds from 0 on")
-        wishes = {"max_staleness": max_staleness, "polls_per_second": polls_per_second}
-        for name, wish in wishes.items():
-            if wish is not None and not 0 < wish < math.inf:
-                raise ConfigurationError(f"{name} is a number above 0, or None")
+        questions_per_job, max_staleness = pace.questions_per_job, pace.max_staleness
         self._random = random
         self._model = model
         self._line = line
-        self._first = max(first, 0.001)
+        self._first = max(pace.first, 0.001)
         self._shortest = min(_SHORTEST, self._first / 2)
         self._questions_per_job = questions_per_job
         self._hazard = -math.log1p(-1 / questions_per_job)
@@ -76,7 +65,7 @@ class Timing:
         )
         # times vary upwards by a share, and staleness is kept nonetheless
         self.staleness = (max_staleness or math.inf) / (1 + _JITTER)
-        spare = min(spare, _SHARE_OF_CAP * (polls_per_second or math.inf))
+        spare = min(spare, _SHARE_OF_CAP * (pace.polls_per_second or math.inf))
         self._few = 0.0 if max_staleness is None else spare * max_staleness
         self.keeps_all = self._few >= 1
         """Whether staleness is kept for all jobs, whatever is believed of them."""

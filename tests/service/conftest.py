@@ -22,3 +22,10 @@ def null_service() -> Iterator[LocalService]:
     """A service that answers every job at once."""
     with running("--null") as service:
         yield service
+
+
+@pytest.fixture
+def counted() -> Iterator[LocalService]:
+    """A null service of its own, so that its ledger is this test's."""
+    with running("--null") as service:
+        yield service

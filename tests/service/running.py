@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import math
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -184,3 +185,26 @@ async def reached(session: aiohttp.ClientSession, job_id: str, step: str) -> Non
             if any(entry["status"] == step for entry in job["timeline"]):
                 return
             await anyio.sleep(0.01)
+
+
+async def submissions(local: LocalService) -> list[dict[str, Any]]:
+    """What was submitted so far, as the ledger has it."""
+    async with local.session() as session:
+        return (await get(session, "/_ledger"))["submissions"]
+
+
+@contextlib.contextmanager
+def served_by(program: str) -> Iterator[LocalService]:
+    """A service that a Python program starts, which serves until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        yield LocalService(process, ready["url"], ready["token"])
+        process.stdin.close()

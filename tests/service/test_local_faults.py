@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -30,6 +27,7 @@ from tests.service.running import (
     prx,
     run_request,
     running,
+    served_by,
     submit,
     submit_programs,
 )
@@ -411,18 +409,8 @@ serve(ServeOptions(null=True, private_store=True, follow_stdin=True, faults=faul
 
 @pytest.fixture
 def scripted_in_python() -> Iterator[LocalService]:
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _SERVE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
-        yield LocalService(process, ready["url"], ready["token"])
-        process.stdin.close()
+    with served_by(_SERVE) as service:
+        yield service
 
 
 async def test_a_script_can_be_given_from_python(

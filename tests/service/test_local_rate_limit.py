@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +12,14 @@ import pytest
 import qawait
 from qawait.iqm import Circuit
 from qawait.iqm.circuit import Instruction
-from tests.service.running import FLIPPED, LocalService, get, run_request, running
+from tests.service.running import (
+    FLIPPED,
+    LocalService,
+    get,
+    run_request,
+    running,
+    served_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,18 +40,8 @@ CIRCUIT = Circuit("c", (Instruction("measure", ("QB2",), {"key": "m"}),))
 @pytest.fixture
 def small_allowance() -> Iterator[LocalService]:
     """300 units in half a second; then nothing for most of a second."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _SERVE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
-        yield LocalService(process, ready["url"], ready["token"])
-        process.stdin.close()
+    with served_by(_SERVE) as service:
+        yield service
 
 
 async def test_iqms_limit_is_told_and_kept() -> None:

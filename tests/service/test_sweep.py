@@ -17,7 +17,7 @@ import qawait
 from qawait import Budget, IQMService, Point, QoroService, errors
 from qawait.iqm import Circuit, Instruction
 from tests.picky_service import picky
-from tests.service.running import LocalService, get, running
+from tests.service.running import LocalService, get, running, submissions
 
 FAST = qawait.Pace(first=0.01, questions_per_job=8, max_staleness=0.2)
 
@@ -54,18 +54,6 @@ def qoro(local: LocalService) -> QoroService:
 @pytest.fixture(params=["iqm", "qoro"])
 def service(request: pytest.FixtureRequest, local_service: LocalService) -> Any:
     return {"iqm": iqm, "qoro": qoro}[request.param](local_service)
-
-
-async def submissions(local: LocalService) -> list[dict[str, Any]]:
-    async with local.session() as session, session.get("/_ledger") as answer:
-        return (await answer.json())["submissions"]
-
-
-@pytest.fixture
-def counted() -> Iterator[LocalService]:
-    """A null service of its own, so that its ledger is this test's."""
-    with running("--null") as service:
-        yield service
 
 
 # --- what goes in and what comes out --------------------------------------------------

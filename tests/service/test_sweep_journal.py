@@ -24,7 +24,7 @@ from qiskit.circuit import Parameter
 import qawait
 from qawait import Budget, IQMService, errors
 from qawait.iqm import Circuit, Instruction
-from tests.service.running import LocalService, running
+from tests.service.running import LocalService, running, submissions
 
 FAST = qawait.Pace(first=0.01, questions_per_job=8, max_staleness=0.2)
 ROOT = Path(__file__).parents[2]
@@ -50,17 +50,6 @@ def turning(name: str = "turning") -> QuantumCircuit:
 
 def iqm(local: LocalService) -> IQMService:
     return IQMService(local.url, token=local.token)
-
-
-async def submissions(local: LocalService) -> list[dict[str, Any]]:
-    async with local.session() as session, session.get("/_ledger") as answer:
-        return (await answer.json())["submissions"]
-
-
-@pytest.fixture
-def counted() -> Iterator[LocalService]:
-    with running("--null") as service:
-        yield service
 
 
 async def test_the_same_program_again_takes_what_is_finished_from_the_journal(

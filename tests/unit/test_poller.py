@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from qawait._clock import utc_now
 from qawait._job import Job
+from qawait._pace import Pace
 from qawait._poller import Poller
 from qawait._queue_schedule import QueueSchedule
 from qawait.errors import (
@@ -108,7 +109,7 @@ async def following(
     clock: Callable[[], float] = anyio.current_time,
     **wishes: float,
 ) -> AsyncIterator[Poller]:
-    schedule = QueueSchedule[str](Random(7), **wishes)
+    schedule = QueueSchedule[str](Random(7), Pace(**wishes))
     poller = Poller(service, schedule, workers=workers, clock=clock)
     async with anyio.create_task_group() as group:
         group.start_soon(poller.run)

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from qawait._pace import Pace
 from qawait._queue_line import Place
 from qawait._queue_model import QueueModel
 from qawait._queue_schedule import QueueSchedule
@@ -40,7 +41,7 @@ class AnyCaller(RuleBasedStateMachine):
         self.under_way: set[int] = set()
         self.ended: set[int] = set()
         self.s = QueueSchedule[int](
-            Random(seed), max_staleness=staleness, polls_per_second=polls
+            Random(seed), Pace(max_staleness=staleness, polls_per_second=polls)
         )
 
     @rule(step=st.sampled_from([-0.2, 0.0, 0.01, 0.7, 5.0, 90.0, 7200.0]))

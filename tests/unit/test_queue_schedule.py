@@ -23,6 +23,7 @@ from tests.simulated_queue import (
     run_queue,
 )
 
+from qawait._pace import Pace
 from qawait._queue_agenda import Agenda
 from qawait._queue_line import Place
 from qawait._queue_schedule import QueueSchedule
@@ -32,7 +33,7 @@ Asked = list[tuple[int, float]]
 
 
 def schedule(seed: int = 1, **wishes: Any) -> QueueSchedule[int]:
-    return QueueSchedule(Random(seed), **wishes)
+    return QueueSchedule(Random(seed), Pace(**wishes))
 
 
 class Recorded(QueueSchedule[int]):
@@ -48,7 +49,7 @@ class Recorded(QueueSchedule[int]):
 
 
 def recorded(seed: int = 1, **wishes: Any) -> Recorded:
-    found = Recorded(Random(seed), **wishes)
+    found = Recorded(Random(seed), Pace(**wishes))
     found.asked = []
     return found
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from tests.simulated_queue import Outcome, Scenario, follow, run_queue
 
+from qawait._pace import Pace
 from qawait._queue_schedule import QueueSchedule
 
 
 def run(scenario: Scenario, seed: int, **wishes: Any) -> Outcome:
     history = run_queue(scenario, Random(seed))
-    return follow(QueueSchedule(Random(seed), **wishes), scenario, history)
+    return follow(QueueSchedule(Random(seed), Pace(**wishes)), scenario, history)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_news_of_many_jobs_in_order_is_no_later_than_wished(servers: int, cv: fl
     scenario = Scenario(name="many", jobs=600, servers=servers, cv=cv)
     for seed in range(3):
         history = run_queue(scenario, Random(seed))
-        s = Delays(Random(seed), max_staleness=1.0)
+        s = Delays(Random(seed), Pace(max_staleness=1.0))
         s.ends = [fate.ended for fate in history.fates]
         s.late = {}
         follow(s, scenario, history)
@@ -73,14 +74,14 @@ def test_many_jobs_are_not_all_asked_about_for_the_sake_of_staleness():
 def test_a_cap_on_questions_comes_before_staleness():
     scenario = Scenario(name="capped", jobs=40, cv=0.5)
     history = run_queue(scenario, Random(1))
-    s = QueueSchedule[int](Random(1), max_staleness=1.0, polls_per_second=1.0)
+    s = QueueSchedule[int](Random(1), Pace(max_staleness=1.0, polls_per_second=1.0))
     outcome = follow(s, scenario, history)
     assert outcome.questions <= history.fates[-1].ended + outcome.worst_delay + 1
 
 
 def test_jobs_that_have_become_few_are_kept_too():
     """Ten seconds are kept for fifty jobs; of a hundred, half are gone by then."""
-    s = QueueSchedule[int](Random(1), max_staleness=10.0)
+    s = QueueSchedule[int](Random(1), Pace(max_staleness=10.0))
     for job in range(100):
         s.add(job, 0.0)
     for job in range(55):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qawait.cli.connection import json_option
 from qawait.cli.ending import BAD_INPUT, NO_RESULT
+from qawait.cli.recorded import as_written
 from qawait.cli.text import clean, say, with_plural
 from qawait.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from qawait.journal.reading import Reading, ReadJob
+    from qawait.journal.reading import Reading
 
 __all__ = ["journal"]
 
@@ -62,30 +63,14 @@ def ls(path: Path | None, as_json: bool) -> int:
         from qawait.cli.tables import print_json
 
         print_json(
-            {"journal": str(path), "submissions": [_of(j) for j in reading.jobs]}
+            {
+                "journal": str(path),
+                "submissions": [as_written(job) for job in reading.jobs],
+            }
         )
         return 0
     _show(reading)
     return 0
-
-
-def _of(job: ReadJob) -> dict[str, Any]:
-    error = job.error
-    return {
-        "submission_id": job.submission_id,
-        "job_id": job.job_id,
-        "standing": job.standing.value,
-        "raw": job.raw,
-        "target": job.target,
-        "tag": job.tag,
-        "circuits": job.circuits,
-        "shots": job.shots,
-        "points": [point.key for point in job.points],
-        "evidence": job.evidence,
-        "error": None if error is None else str(error),
-        "written_at": job.written_at.isoformat(),
-        "updated_at": job.updated_at.isoformat(),
-    }
 
 
 def _show(reading: Reading) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from qawait.journal.reading import ReadJob
 
-__all__ = ["age", "state_of", "to_json"]
+__all__ = ["age", "as_written", "state_of", "to_json"]
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
@@ -48,11 +48,19 @@ def age(moment: datetime) -> str:
 
 def to_json(job: ReadJob) -> dict[str, Any]:
     """A submission as `--json` prints it."""
-    error = job.error
     return {
         "submission_id": job.submission_id,
         "job_id": job.job_id,
         "state": state_of(job),
+    } | as_written(job)
+
+
+def as_written(job: ReadJob) -> dict[str, Any]:
+    """What its journal says of a submission, and nothing that was made of it."""
+    error = job.error
+    return {
+        "submission_id": job.submission_id,
+        "job_id": job.job_id,
         "standing": job.standing.value,
         "raw": job.raw,
         "target": job.target,
