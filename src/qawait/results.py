@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -233,6 +233,9 @@ class Result(Sequence[CircuitResult]):
 
     def __len__(self) -> int:
         return len(self._circuits)
+
+    def __iter__(self) -> Iterator[CircuitResult]:
+        return iter(self._circuits)
 
     @overload
     def __getitem__(self, which: int | str) -> CircuitResult: ...

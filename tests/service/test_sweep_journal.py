@@ -97,10 +97,10 @@ async def test_results_are_read_without_a_network_and_a_token(
 async def test_results_on_the_disk_are_not_kept_in_memory(
     counted: LocalService, tmp_path: Path
 ):
-    """What comes out are views of the journal's files."""
+    """What comes out are views of the journal's files, if that is less than the data."""
     async with (
         qawait.connect(iqm(counted), pace=FAST) as client,
-        client.sweep([native()] * 3, shots=50, journal=tmp_path / "j") as sweep,
+        client.sweep([native()] * 3, shots=5000, journal=tmp_path / "j") as sweep,
     ):
         points = [p async for p in sweep]
     for point in points:

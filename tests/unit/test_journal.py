@@ -21,8 +21,12 @@ from qawait.journal import store as store_module
 from qawait.journal import writer
 from qawait.journal.file import FileJournal
 from qawait.journal.memory import MemoryJournal
+from qawait.journal.opening import open_files
+from qawait.journal.places import Places, read_commits
 from qawait.journal.port import Journal
 from qawait.journal.records import Standing, after
+from qawait.journal.segments import Segment
+from qawait.journal.writer import Order
 from qawait.model import Change, Delivery, State
 
 N, R, A, U = (
@@ -225,6 +229,191 @@ async def test_memory_forgets_what_has_ended():
         await journal.ended(f"s-{n}", result(f"job-{n}", f"k{n}"))
     assert journal.submissions == {}
     assert (await journal.tally()).circuits == {Standing.TERMINAL: 50}
+
+
+@pytest.mark.parametrize("refusal", [R, N])
+async def test_memory_does_not_grow_with_what_was_refused(refusal: Delivery):
+    """A sweep whose every batch is refused, and refused again, may go on for ever."""
+    journal = MemoryJournal()
+    await accepted(journal, "running", "first")
+    for n in range(1000):
+        await journal.intend(intent(f"s-{n}", f"k{n}", "again"))
+        await journal.sending(f"s-{n}")
+        await journal.outcome(f"s-{n}", refusal)
+    assert len(journal.submissions) == 101
+    # the oldest are forgotten, what runs is not
+    kept = {"running", *(f"s-{n}" for n in range(900, 1000))}
+    assert journal.submissions.keys() == kept
+    assert await journal.find([point("k0"), point("k899")]) == [None, None]
+    [running, newest, again] = await journal.find(
+        [point("first"), point("k999"), point("again")]
+    )
+    assert running is not None
+    assert running.standing is Standing.ACCEPTED
+    assert newest is not None
+    assert again is not None
+    assert (newest.submission_id, again.submission_id) == ("s-999", "s-999")
+    assert sum((await journal.tally()).jobs.values()) == 1001
+    assert (await journal.tally()).spent_jobs == 1
+
+
+async def test_memory_keeps_what_never_left_and_was_sent_after_all():
+    journal = MemoryJournal()
+    await journal.intend(intent("early", "e"))
+    await journal.sending("early")
+    await journal.outcome("early", N)
+    await journal.sending("early")
+    for n in range(200):
+        await journal.intend(intent(f"s-{n}", f"k{n}"))
+        await journal.outcome(f"s-{n}", R)
+    await journal.outcome("early", A, "job-early")
+    assert await standing(journal, "early") == "accepted"
+
+
+@pytest.mark.parametrize("points", [1, 239, 240, 241, 1000])
+async def test_points_of_any_number_are_found_where_they_were_sent(
+    points: int, journal: Journal
+):
+    keys = [f"p{n}" for n in range(points)]
+    await accepted(journal, "s-1", *keys)
+    found = await journal.find([point(key) for key in [*keys[::-1], "other"]])
+    assert found[-1] is None
+    assert [f and (f.submission_id, f.place) for f in found[:-1]] == [
+        ("s-1", place) for place in reversed(range(points))
+    ]
+
+
+async def test_a_large_journal_is_whole_when_it_is_opened_again(tmp_path: Path):
+    """The sum over all points is right after many, refused ones and freed ones."""
+    keys = [f"p{n}" for n in range(700)]
+    async with opened(tmp_path / "j") as journal:
+        await journal.intend(intent("s-1", *keys))
+        await journal.sending("s-1")
+        await journal.outcome("s-1", R)
+        await accepted(journal, "s-2", *keys[300:], "new", "new")
+    async with opened(tmp_path / "j") as journal:
+        found = await journal.find([point(key) for key in keys])
+        assert [f and f.submission_id for f in found] == ["s-1"] * 300 + ["s-2"] * 400
+
+
+async def test_one_refused_batch_leaves_the_sum_and_the_others_right(tmp_path: Path):
+    """What the journal holds in memory of its own sums is taken back with the rest."""
+    refused: list[Exception] = []
+    async with opened(tmp_path / "j") as journal:
+        await accepted(journal, "s-0", "k")
+
+        async def again() -> None:
+            # its first points are written, and then it meets one that is under way
+            await journal.intend(intent("s-1", "a", "b", "k"))
+            try:
+                await journal.sending("s-1")
+            except errors.JournalError as error:
+                refused.append(error)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(accepted, journal, "s-2", "x", "y")
+            group.start_soon(again)
+            group.start_soon(accepted, journal, "s-3", "z")
+        assert len(refused) == 1
+        await accepted(journal, "s-4", "a")
+    async with opened(tmp_path / "j") as journal:
+        sent = await journal.find([point(key) for key in "abkxyz"])
+    assert [f and f.submission_id for f in sent] == [
+        "s-4", None, "s-0", "s-2", "s-2", "s-3"
+    ]  # fmt: skip
+
+
+def test_a_batch_of_many_points_takes_no_more_statements_than_one_of_two(
+    tmp_path: Path,
+):
+    """Each statement lets go of the interpreter, and may wait long to get it back."""
+    counts: dict[int, list[str]] = {}
+    for number in (2, 200):
+        statements = counts[number] = []
+        keys = [f"p{n}" for n in range(number)]
+        points = [point(key) for key in keys]
+        opened_files = open_files(tmp_path / str(number), OWNER)
+        try:
+            opened_files.connection.set_trace_callback(statements.append)
+            orders = [
+                Order(lambda store, p=points: store.find(p), is_question=True),
+                Order(lambda store, k=keys: store.intend(intent("s-1", *k))),
+            ]
+            for order in orders:
+                [done] = writer.transact(
+                    opened_files.connection,
+                    opened_files.store,
+                    opened_files.segments,
+                    [order],
+                )
+                assert done.error is None
+            [found] = writer.transact(
+                opened_files.connection,
+                opened_files.store,
+                opened_files.segments,
+                orders[:1],
+            )
+            assert [f.place for f in found.value] == list(range(number))
+        finally:
+            opened_files.close()
+    assert len(counts[2]) == len(counts[200])
+    # a question is no transaction of its own
+    assert not any(statement.startswith("BEGIN") for statement in counts[2][:1])
+    assert sum(statement.startswith("BEGIN") for statement in counts[2]) == 1
+
+
+async def test_one_key_with_two_circuits_in_a_batch_is_named(journal: Journal):
+    two = (point("k"), point("other"), point("k", source="changed"))
+
+    async def sent() -> None:
+        await journal.intend(intent("s-1", points=two))
+        await journal.sending("s-1")
+
+    with pytest.raises(errors.PointMismatch, match="'k'"):
+        await sent()
+
+
+def test_nothing_stays_of_a_result_whose_order_was_refused(tmp_path: Path):
+    files = open_files(tmp_path / "j", OWNER)
+
+    def refused(store: Any) -> None:
+        store.ended("s-1", result("job-1", "k"), ())
+        raise errors.JournalError("no")
+
+    def sent(store: Any) -> None:
+        store.intend(intent("s-1", "k"))
+        store.intend(intent("s-2", "l"))
+
+    def other(store: Any) -> None:
+        store.ended("s-2", result("job-2", "l"), ())
+
+    try:
+        parts = files.connection, files.store, files.segments
+        writer.transact(*parts, [Order(sent)])
+        settled = writer.transact(*parts, [Order(refused), Order(other)])
+        assert [done.error is None for done in settled] == [False, True]
+        assert files.store.end("s-1")[1] is None
+        slot = files.store.end("s-2")[1]
+        assert slot is not None
+        assert slot.end == files.segments.length
+        [(only, _)] = Segment(files.places.results, slot.segment).slots()
+        assert only == slot
+    finally:
+        files.close()
+
+
+async def test_questions_are_no_commits(tmp_path: Path):
+    places = Places(tmp_path / "j")
+    async with opened(tmp_path / "j") as journal:
+        await accepted(journal, "s-1", "k")
+        before = await anyio.to_thread.run_sync(read_commits, places)
+        await journal.find([point("k"), point("other")])
+        await journal.tally()
+        await journal.recorded()
+        await journal.noted("x")
+        assert await anyio.to_thread.run_sync(read_commits, places) == before
+        await journal.note("x", 1)
+        assert await anyio.to_thread.run_sync(read_commits, places) == before + 1
 
 
 # --- on the disk ----------------------------------------------------------------------

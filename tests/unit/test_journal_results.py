@@ -180,3 +180,30 @@ def test_a_manifest_comes_back_and_writes_a_shared_layout_once():
     assert decode_manifest(data) == manifest
     assert data.count(b"unused") == 1
     assert list(decode_manifest(data).circuits[0].qubits) == ["b_1_1", "a_2_0"]
+
+
+def test_arrays_of_all_sizes_lie_one_after_the_other():
+    """Small ones are copied together, large ones are not copied; empty ones are neither."""
+    sizes = [0, 0, 3, 5, 40_000, 0, 7, 20_001, 30_000, 0, 11, 16_384, 16_383]
+    circuits = [keys(rows) for rows in sizes]
+    result = shots(*circuits)
+    packed = pack_result(result)
+    assert len(packed.block) <= 9
+    back = unpack_result(packed.description, whole(packed))
+    assert back == result
+    assert [circuit.shots for circuit in back] == sizes
+    large = result[4].measured.packed
+    assert any(
+        np.shares_memory(large, np.frombuffer(part, np.uint8))
+        for part in packed.block
+        if len(part) == large.nbytes
+    )
+
+
+def test_columns_of_an_array_are_kept_as_they_stand():
+    """An array that does not lie in one piece in memory."""
+    every = RNG.integers(0, 2, (90, 4), np.uint8)
+    wide = RNG.integers(0, 9, (90, 4)).astype(np.int16)
+    wide[0] = 8
+    result = shots({"a_2_0": every[:, ::2], "b_1_1": wide[:, 1:2]})
+    assert again(result) == result

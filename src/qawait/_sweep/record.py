@@ -27,6 +27,8 @@ __all__ = ["OPEN", "Record", "resume_command", "unfinished"]
 OPEN = (Standing.SENDING, Standing.ACCEPTED, Standing.UNKNOWN, Standing.MISSING)
 """Standings of submissions that may run, or may have run without a result."""
 _SPENT = "sweep spent"
+_VIEW = 2048
+"""Bytes of memory that the objects around the view of one circuit take, about."""
 _HELD = 8
 """Results of earlier runs that are held while their points come."""
 
@@ -97,10 +99,11 @@ class Record:
         """Write down how a job ended.
 
         Returns:
-            The same; a result on the disk as views of it, so that memory is free again.
+            The same; a large result on the disk as views of it, so that memory is free
+            again.
         """
         await self.journal.ended(submission_id, outcome, changes)
-        if isinstance(outcome, Error) or not self.lasting:
+        if isinstance(outcome, Error) or not self.lasting or not _is_large(outcome):
             return outcome
         return await self.journal.result(submission_id)
 
@@ -197,6 +200,18 @@ def unfinished(recorded: Sequence[Recorded]) -> list[list[tuple[Given, Found]]]:
             number += 1
         found.append(points)
     return found
+
+
+def _is_large(result: Result) -> bool:
+    """Whether its arrays take more memory than the views that would replace them."""
+    held = 0
+    for circuit in result:
+        shots, tallied = circuit.measured, circuit.tallied
+        held += shots.packed.nbytes
+        held += sum(levels.nbytes for levels in shots.wide.values())
+        if tallied is not None:
+            held += tallied.outcomes.nbytes + tallied.counts.nbytes
+    return held > _VIEW * len(result)
 
 
 def resume_command(journal: Journal) -> str | None:

@@ -255,11 +255,11 @@ class FileJournal:
         Raises:
             PointMismatch: A key stands for another circuit than before.
         """
-        return await self._ask(lambda store: store.find(points))
+        return await self._question(lambda store: store.find(points))
 
     async def recorded(self, *standings: Standing) -> list[Recorded]:
         """The submissions of these standings, oldest first; of none given, all."""
-        return await self._ask(
+        return await self._question(
             lambda store: [row.recorded() for row in store.rows(standings)]
         )
 
@@ -270,20 +270,20 @@ class FileJournal:
             JobError: It ended with this error.
             JournalError: It has not ended.
         """
-        row, slot = await self._ask(lambda store: store.end(submission_id))
+        row, slot = await self._question(lambda store: store.end(submission_id))
         return await anyio.to_thread.run_sync(self._read, row, slot)
 
     async def tally(self) -> Tally:
         """How many there are, by standing."""
-        return await self._ask(lambda store: store.tally())
+        return await self._question(lambda store: store.tally())
 
     async def noted(self, name: str) -> Any:
         """What was noted under this name; None if nothing was."""
-        return await self._ask(lambda store: store.facts.get(NOTE + name))
+        return await self._question(lambda store: store.facts.get(NOTE + name))
 
     async def anomalies(self) -> list[Anomaly]:
         """Everything that must not happen, and did."""
-        return await self._ask(lambda store: store.anomalies())
+        return await self._question(lambda store: store.anomalies())
 
     # --- inside ----------------------------------------------------------------------
 
@@ -327,9 +327,18 @@ class FileJournal:
             return await self._ask(act, vital=vital)
         raise AssertionError("a scope that nobody cancels")
 
-    async def _ask(self, act: Callable[[Store], T], *, vital: bool = True) -> T:
+    async def _question(self, act: Callable[[Store], T]) -> T:
+        return await self._ask(act, is_question=True)
+
+    async def _ask(
+        self,
+        act: Callable[[Store], T],
+        *,
+        vital: bool = True,
+        is_question: bool = False,
+    ) -> T:
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._put(Order(act, answer, vital))
+        self._put(Order(act, answer, vital, is_question))
         try:
             with self._standing_still(), anyio.fail_after(_PATIENCE):
                 return await answer

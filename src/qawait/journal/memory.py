@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryJournal"]
 
+_GIVEN_UP = 100
+"""Of the submissions that were refused or never left, how many are remembered."""
+
 
 class MemoryJournal:
     """What was sent, for a service whose jobs end with this process.
 
     The methods are those of `FileJournal`. What has ended is only counted: its result is
-    its caller's, so that an endless sweep needs no more memory than a short one.
+    its caller's, so that an endless sweep needs no more memory than a short one. So is
+    what was refused or never left, but for the newest hundred.
     """
 
     path = None
@@ -44,6 +48,8 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.submissions: dict[str, Recorded] = {}
         """Those that have not ended."""
+        self._given_up: dict[str, None] = {}
+        """Those of them that were refused or never left, the oldest first."""
         self._points: dict[str, tuple[Point, str, int]] = {}
         self._tally = Tally()
         self._notes: dict[str, Any] = {}
@@ -105,6 +111,10 @@ class MemoryJournal:
             job_id=known.job_id if job_id is None else job_id,
             evidence=evidence,
         )
+        if standing in (Standing.NEW, Standing.REJECTED):
+            self._given_up[submission_id] = None
+            if len(self._given_up) > _GIVEN_UP:
+                self._forget(next(iter(self._given_up)))
 
     def changed(
         self, submission_id: str, changes: tuple[Change, ...], raw: str
@@ -246,6 +256,7 @@ class MemoryJournal:
     def _change(self, submission_id: str, **changes: Any) -> None:
         known = self._get(submission_id)
         changed = replace(known, updated_at=now(), **changes)
+        self._given_up.pop(submission_id, None)
         if changed.standing is not known.standing:
             self._count(known.intent, known.standing, changed.standing)
         self.submissions[submission_id] = changed
@@ -264,6 +275,7 @@ class MemoryJournal:
 
     def _forget(self, submission_id: str) -> None:
         intent = self.submissions.pop(submission_id).intent
+        self._given_up.pop(submission_id, None)
         for point in intent.points:
             known = self._points.get(point.key)
             if known is not None and known[1] == submission_id:

@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["LARGEST", "Segment", "SegmentWriter", "Slot", "segments_in"]
+__all__ = ["LARGEST", "Piece", "Segment", "SegmentWriter", "Slot", "segments_in"]
+
+Piece: TypeAlias = memoryview | bytes | bytearray
+"""Bytes on their way into a file."""
 
 LARGEST = 256 << 20
 """Bytes after which a new file is begun; one record may be larger."""
@@ -95,7 +98,7 @@ class SegmentWriter:
             sync_directory(self._directory)
         self._fd, self.number, self.length = fd, number, length
 
-    def append(self, description: bytes, block: Sequence[memoryview | bytes]) -> Slot:
+    def append(self, description: bytes, block: Sequence[Piece]) -> Slot:
         """Write a record; it counts once `sync` has returned.
 
         Raises:
@@ -112,15 +115,15 @@ class SegmentWriter:
         header = _HEADER.pack(
             _MARK, len(description), size, _checksum(description, size), checksum
         )
-        parts = [header, description, _padding(len(description)), *block]
-        parts.append(_padding(size))
+        described = [header, description, _padding(len(description))]
+        parts: list[Piece] = [*described, *block, _padding(size)]
         at = self.length
         written = self._write(parts, at)
         self.length = at + written
         self._unsynced = True
         return Slot(self.number, at, written)
 
-    def _write(self, parts: list[memoryview | bytes], at: int) -> int:
+    def _write(self, parts: Sequence[Piece], at: int) -> int:
         os.lseek(self._fd, at, os.SEEK_SET)
         small = bytearray()
         for part in parts:
@@ -134,7 +137,7 @@ class SegmentWriter:
         self._write_all(small)
         return sum(map(len, parts))
 
-    def _write_all(self, part: memoryview | bytes | bytearray) -> None:
+    def _write_all(self, part: Piece) -> None:
         with memoryview(part) as left:
             done = 0
             while done < len(left):

@@ -278,7 +278,7 @@ class Store:
         Raises:
             PointMismatch: A key stands for another circuit than before.
         """
-        return [self.points.find(point) for point in points]
+        return self.points.find(points)
 
     def rows(self, standings: Iterable[Standing] = ()) -> list[Row]:
         """The submissions of these standings, oldest first; of none given, all."""
@@ -312,6 +312,10 @@ class Store:
             Anomaly(submission, kind, detail, datetime.fromtimestamp(at, UTC))
             for submission, kind, detail, at in rows.fetchall()
         ]
+
+    def forget(self) -> None:
+        """What was written last was taken back."""
+        self.facts.forget()
 
     def commits(self) -> int:
         """The number of the last commit that changed something."""

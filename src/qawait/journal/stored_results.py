@@ -18,6 +18,7 @@ from qawait.circuit_result import CircuitResult, Kind
 from qawait.errors import Error, JournalCorrupt
 from qawait.histograms import Histogram
 from qawait.iqm.run_result import Metadata, RunResult
+from qawait.journal.segments import Piece  # noqa: TC001 (fields of Structs resolve at run time)
 from qawait.layout import Layout  # noqa: TC001 (fields of Structs resolve at run time)
 from qawait.results import Result
 from qawait.shots import Shots
@@ -30,17 +31,23 @@ if TYPE_CHECKING:
 __all__ = ["Packed", "pack_result", "unpack_result"]
 
 _ALIGNED = 8
+_SMALL = 1 << 14
+"""Bytes of an array below which it is copied: thousands of tiny parts would each have to
+be summed and written by itself."""
 _DTYPE = re.compile(r"[<|][ui][1248]")
 
 
-class _Array(Struct, array_like=True):
+# none of these can be part of a cycle, and there may be a hundred thousand of them
+
+
+class _Array(Struct, array_like=True, gc=False):
     dtype: str
     shape: tuple[int, ...]
     at: int
     """Where it begins in the block, in bytes."""
 
 
-class _Shots(Struct, omit_defaults=True):
+class _Shots(Struct, omit_defaults=True, gc=False):
     rows: int
     packed: _Array
     widths: list[tuple[str, int]]
@@ -50,7 +57,7 @@ class _Shots(Struct, omit_defaults=True):
     wide: dict[str, _Array] = {}
 
 
-class _Circuit(Struct, omit_defaults=True):
+class _Circuit(Struct, omit_defaults=True, gc=False):
     label: str
     shots: int | None = None
     requested_shots: int | None = None
@@ -98,7 +105,7 @@ class Packed(Struct, frozen=True):
     """A result ready to be written."""
 
     description: bytes
-    block: tuple[memoryview | bytes, ...]
+    block: tuple[Piece, ...]
     """The arrays and the padding between them, one after the other."""
     digest: bytes
     """Of what was measured as it lies in the block, and not of what was said of it."""
@@ -108,23 +115,33 @@ class _Block:
     """Arrays on their way into one block of bytes."""
 
     def __init__(self) -> None:
-        self.parts: list[memoryview | bytes] = []
+        self.parts: list[Piece] = []
         self._size = 0
+        self._small: bytearray | None = None
+        """The last of the parts, while it grows."""
 
     def add(self, array: NDArray[Any]) -> _Array:
-        dtype = array.dtype.newbyteorder("<")
-        little = np.ascontiguousarray(array, dtype=dtype)
         at = self._size
-        # a memoryview cannot be cast where a dimension is 0
-        data = memoryview(cast("Any", little)).cast("B") if little.size else b""
-        padding = -len(data) % _ALIGNED
-        self.parts += [data, bytes(padding)]
-        self._size += len(data) + padding
+        padding = bytes(-array.nbytes % _ALIGNED)
+        self._size += array.nbytes + len(padding)
+        little = array
+        if array.itemsize > 1:
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        if array.nbytes < _SMALL:
+            if self._small is None:
+                self._small = bytearray()
+                self.parts.append(self._small)
+            self._small += little.tobytes()
+            self._small += padding
+        else:
+            whole = np.ascontiguousarray(little)
+            self._small = bytearray(padding)
+            self.parts += [memoryview(cast("Any", whole)).cast("B"), self._small]
         return _Array(little.dtype.str, little.shape, at)
 
 
 def pack_result(result: Result) -> Packed:
-    """The bytes of a result; its arrays are not copied."""
+    """The bytes of a result; its large arrays are not copied."""
     block = _Block()
     layouts: dict[Layout, int] = {}
     qubits: dict[Hashable, int] = {(): 0}
@@ -181,10 +198,11 @@ def _arrays(circuit: CircuitResult, block: _Block) -> dict[str, Any]:
 
 
 def _shots(shots: Shots, block: _Block) -> _Shots:
-    _, (_, _, starts, _, _) = cast("Any", shots.__reduce__())
-    keys = list(shots.widths)
-    packed_order = sorted(starts, key=lambda key: (starts[key], shots.widths[key]))
-    in_order = [*packed_order, *shots.wide]
+    keys = in_order = list(shots.widths)
+    if len(keys) > 1:
+        _, (_, _, starts, _, _) = cast("Any", shots.__reduce__())
+        packed = sorted(starts, key=lambda key: (starts[key], shots.widths[key]))
+        in_order = [*packed, *shots.wide]
     return _Shots(
         rows=shots.rows,
         widths=[(key, shots.widths[key]) for key in in_order],
@@ -199,13 +217,14 @@ def _wire_model(result: Result, block: _Block) -> _RunResult | None:
     if run is None:
         return None
     measurements: list[_Shots | list[str]] = []
+    circuits = list(result)
     for n, shots in enumerate(run.measurements or ()):
-        own = result[n].measured if n < len(result) else None
+        own = circuits[n].measured if n < len(circuits) else None
         # the circuit's own shots are the same array with its keys in circuit order
         if (
             own is not None
             and own.packed is shots.packed
-            and own.keys() == shots.keys()
+            and own.widths.keys() == shots.widths.keys()
         ):
             measurements.append(list(shots.widths))
         else:

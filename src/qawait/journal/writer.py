@@ -41,6 +41,8 @@ class Order(Struct, frozen=True, eq=False):
     vital: bool = False
     """Whether it is carried out on a full disk, where the ballast makes room for it: an
     id, what became of a submission; and a question, which needs none."""
+    is_question: bool = False
+    """Whether it writes nothing."""
 
 
 class Settled(Struct, frozen=True):
@@ -65,39 +67,65 @@ def transact(
     Raises:
         Exception: What the disk or SQLite said.
     """
+    if all(order.is_question for order in orders):
+        return [_settled(order, store) for order in orders]
+    try:
+        return _committed(connection, store, segments, orders, apart=False)
+    except _Refused:
+        # seldom; each one apart from the start would be two statements more for each
+        return _committed(connection, store, segments, orders, apart=True)
+
+
+class _Refused(Exception):
+    """One of the orders was refused, and nothing of all of them is there."""
+
+
+def _committed(
+    connection: Connection,
+    store: Store,
+    segments: SegmentWriter,
+    orders: list[Order],
+    *,
+    apart: bool,
+) -> list[Settled]:
     mark = segments.mark
     settled: list[Settled] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
-        before_all = _changes(connection)
         for order in orders:
-            connection.execute("SAVEPOINT one")
+            if apart:
+                connection.execute("SAVEPOINT one")
             before = segments.mark
-            try:
-                settled.append(Settled(order, order.act(store)))
-            except (JournalError, TypeError, ValueError) as error:
+            done = _settled(order, store)
+            settled.append(done)
+            if done.error is not None and not order.is_question:
+                if not apart:
+                    raise _Refused
                 connection.execute("ROLLBACK TO one")
+                store.forget()
                 segments.cut(before)
-                settled.append(Settled(order, error=error))
-            connection.execute("RELEASE one")
+            if apart:
+                connection.execute("RELEASE one")
         if segments.mark != mark:
             store.set_length(*segments.mark)
             # what the commit tells of must be there when it counts
             segments.sync()
-        if _changes(connection) != before_all:
+        if any(d.error is None and not d.order.is_question for d in settled):
             store.count_commit()
         connection.execute("COMMIT")
     except BaseException:
         _take_back(connection)
+        store.forget()
         segments.cut(mark)
         raise
     return settled
 
 
-def _changes(connection: Connection) -> int:
-    """Rows that this connection has changed so far."""
-    [number] = connection.execute("SELECT total_changes()").fetchone()
-    return number
+def _settled(order: Order, store: Store) -> Settled:
+    try:
+        return Settled(order, order.act(store))
+    except (JournalError, TypeError, ValueError) as error:
+        return Settled(order, error=error)
 
 
 def _take_back(connection: Connection) -> None:
