@@ -40,6 +40,8 @@ _MARK = b"qrec"
 _ALIGNED = 8
 _JOINED = 1 << 16
 """Bytes; smaller parts are put together before they are written."""
+_CHUNK = 1 << 20
+"""Bytes read at a time where a record is only checked."""
 
 
 class Slot(Struct, frozen=True):
@@ -88,14 +90,15 @@ class SegmentWriter:
     def _open(self, number: int, length: int) -> None:
         path = path_of(self._directory, number)
         fd = private_file(path)
-        if os.fstat(fd).st_size != length:
-            os.ftruncate(fd, length)
         if length < len(_BEGINNING):
-            os.ftruncate(fd, 0)
+            # written over itself, for the file may be being read and is never empty
             os.pwrite(fd, _BEGINNING, 0)
             length = len(_BEGINNING)
+            os.ftruncate(fd, length)
             os.fsync(fd)
             sync_directory(self._directory)
+        elif os.fstat(fd).st_size != length:
+            os.ftruncate(fd, length)
         self._fd, self.number, self.length = fd, number, length
 
     def append(self, description: bytes, block: Sequence[Piece]) -> Slot:
@@ -192,21 +195,22 @@ def _checksum(description: bytes, size: int) -> int:
 
 
 class Segment:
-    """One file of results, read while another program may append to it."""
+    """One file of results, read while another program may append to it.
+
+    What may not be whole is read with `pread` and never through a mapping: a program
+    that opens the journal cuts off what was never finished, and a mapped page that is
+    cut off ends the process that looks at it. Whole records stay, and are mapped.
+    """
 
     def __init__(self, directory: Path, number: int) -> None:
         self.number = number
         self.path = path_of(directory, number)
         with self.path.open("rb") as file:
             self._size = os.fstat(file.fileno()).st_size
-            if self._size:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._view = memoryview(self._map)
-            else:
-                self._view = memoryview(b"")
-        beginning = bytes(self._view[: len(_BEGINNING)])
+            beginning = os.pread(file.fileno(), len(_BEGINNING), 0)
         if len(beginning) == len(_BEGINNING) and beginning != _BEGINNING:
             raise JournalCorrupt(f"{self.path} is no file of results of this version")
+        self._view: memoryview | None = None
 
     def __len__(self) -> int:
         return self._size
@@ -218,19 +222,21 @@ class Segment:
         looked at when it is read.
         """
         at = start or len(_BEGINNING)
-        while (found := self._found(at)) is not None:
-            slot, description = found
-            yield slot, description
-            at = slot.end
+        with self.path.open("rb") as file:
+            while (found := self._found(file.fileno(), at)) is not None:
+                slot, description = found
+                yield slot, description
+                at = slot.end
 
-    def _found(self, at: int) -> tuple[Slot, bytes] | None:
-        if at + _HEADER.size > self._size:
+    def _found(self, fd: int, at: int) -> tuple[Slot, bytes] | None:
+        header = os.pread(fd, _HEADER.size, at)
+        if at + _HEADER.size > self._size or len(header) < _HEADER.size:
             return None
-        mark, length, size, checksum, _ = _HEADER.unpack_from(self._view, at)
+        mark, length, size, checksum, _ = _HEADER.unpack(header)
         begin = at + _HEADER.size
         if mark != _MARK or begin + length > self._size:
             return None
-        description = bytes(self._view[begin : begin + length])
+        description = os.pread(fd, length, begin)
         end = begin + length + len(_padding(length)) + size + len(_padding(size))
         if _checksum(description, size) != checksum or end > self._size:
             return None
@@ -242,26 +248,43 @@ class Segment:
         Raises:
             JournalCorrupt: It is not there whole, as it was written.
         """
-        found = self._found(slot.at)
-        if found is None or found[0] != slot:
-            raise JournalCorrupt(f"{self.path}: the record at {slot.at} is damaged")
-        block = self._block(slot, len(found[1]))
+        with self.path.open("rb") as file:
+            found = self._found(file.fileno(), slot.at)
+            if found is None or found[0] != slot:
+                raise JournalCorrupt(f"{self.path}: the record at {slot.at} is damaged")
+            view = self._mapped(file.fileno(), slot)
+        _, length, size, _, checksum = _HEADER.unpack_from(view, slot.at)
+        begin = slot.at + _HEADER.size + length + len(_padding(length))
+        block = view[begin : begin + size]
+        if zlib.crc32(block) != checksum:
+            raise self._not_what_was_written(slot)
         return found[1], block
+
+    def _mapped(self, fd: int, slot: Slot) -> memoryview:
+        if self._view is None:
+            if os.fstat(fd).st_size < slot.end:
+                raise self._not_what_was_written(slot)
+            self._view = memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
+        if slot.end > len(self._view):
+            raise self._not_what_was_written(slot)
+        return self._view
+
+    def _not_what_was_written(self, slot: Slot) -> JournalCorrupt:
+        return JournalCorrupt(
+            f"{self.path}: the results at {slot.at} are not what was written"
+        )
 
     def is_whole(self, slot: Slot, description: bytes) -> bool:
         """Whether the block of this record is as it was written."""
-        try:
-            self._block(slot, len(description))
-        except JournalCorrupt:
-            return False
-        return True
-
-    def _block(self, slot: Slot, length: int) -> memoryview:
-        _, _, size, _, checksum = _HEADER.unpack_from(self._view, slot.at)
-        begin = slot.at + _HEADER.size + length + len(_padding(length))
-        block = self._view[begin : begin + size]
-        if zlib.crc32(block) != checksum:
-            raise JournalCorrupt(
-                f"{self.path}: the results at {slot.at} are not what was written"
-            )
-        return block
+        with self.path.open("rb") as file:
+            header = os.pread(file.fileno(), _HEADER.size, slot.at)
+            if len(header) < _HEADER.size:
+                return False
+            _, _, left, _, checksum = _HEADER.unpack(header)
+            at = slot.at + _HEADER.size
+            at += len(description) + len(_padding(len(description)))
+            found = 0
+            while left and (part := os.pread(file.fileno(), min(left, _CHUNK), at)):
+                found = zlib.crc32(part, found)
+                at, left = at + len(part), left - len(part)
+        return not left and found == checksum
