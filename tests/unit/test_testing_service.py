@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -257,3 +259,26 @@ def test_nothing_is_left_behind_when_the_service_ends():
         return asyncio.all_tasks, there
 
     run_virtual(main)
+
+
+INTERACTIVE = """
+import qawait
+from qawait.testing import run_virtual, service
+
+BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; measure q -> c;'
+
+async def main():
+    async with service(simulate=True) as there, qawait.connect(there.iqm) as client:
+        job = await client.submit(BELL, shots=7)
+        return (await job)[0].counts()
+
+print(run_virtual(main))
+"""
+
+
+def test_a_program_without_a_file_can_simulate_too():
+    """As one typed in, or one in a notebook: its worker processes find no __main__."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERACTIVE], capture_output=True, text=True
+    )
+    assert done.stdout == "{'0': 7}\n", done.stderr

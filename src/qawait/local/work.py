@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -110,6 +111,9 @@ def _belong_to_the_service() -> None:
         # A killed service cannot end its workers, and a running simulation would not
         # see that the pipe is closed: let the kernel do it (PR_SET_PDEATHSIG).
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    # A worker of a program without a file (an interactive one, a notebook) has no such
+    # module, and what Qiskit imports asks for it.
+    sys.modules.setdefault("__main__", ModuleType("__main__"))
 
 
 def call(function: Callable[[Work], T], work: Work) -> T:
