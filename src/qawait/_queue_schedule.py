@@ -397,8 +397,7 @@ class QueueSchedule(Generic[K]):
             self._round = False
         else:
             self._round_answers += 1
-            changed = abs(math.log(model.age_power / self._round_power)) > 0.2
-            if changed and self._round_answers > len(self._line) / 20:
+            if self._age_power_changed() and self._round_answers > len(self._line) / 20:
                 self._begin_round()
 
     def _begin_front(self) -> None:
@@ -414,13 +413,22 @@ class QueueSchedule(Generic[K]):
             if place.is_free and not place.in_front:
                 self._put(place)
 
+    def _age_power_changed(self) -> bool:
+        return abs(math.log(self._model.age_power / self._round_power)) > 0.2
+
     def _begin_round(self) -> None:
         """Ask about all jobs by age, for the order says nothing."""
         spread = 0.0 if self._round else 0.3
+        # where beliefs change to and fro, the times of the last round still hold
+        still_holds = not (
+            self._round or self._timing.keeps_all or self._age_power_changed()
+        )
         self._round = True
         self._round_power = self._model.age_power
         self._round_answers = 0
         for place in self._line:
+            if still_holds and place.turn >= 0 and not place.in_front:
+                continue
             if place.is_free:
                 # most may be overdue by now, and are not all asked about at once
                 age = max(self._now - place.submitted, 0.0)
