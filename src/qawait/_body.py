@@ -11,6 +11,7 @@ from io import SEEK_END, BytesIO
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import anyio.to_thread
 
 from qawait.errors import ResponseTooLarge, ResponseTruncated
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from qawait.model import BodyReader
 
-__all__ = ["LARGE", "Body", "Unreadable"]
+__all__ = ["LARGE", "Body", "Unreadable", "ends_with_its_connection"]
 
 LARGE = 1 << 20
 """Bodies above this many bytes are read in a thread, so that the loop goes on."""
@@ -152,6 +153,30 @@ class Body:
             raise ResponseTooLarge(
                 f"the answer to {self._name} is larger than {self._limit} bytes"
             )
+
+
+def ends_with_its_connection(response: aiohttp.ClientResponse) -> None:
+    """See to it that nobody waits for the rest of a body whose connection is gone.
+
+    aiohttp closes a connection on which chunks break the rules, and tells it to whoever
+    waits for a head, but to nobody who waits for a body; nor does any deadline remain.
+    """
+    connection, content = response.connection, response.content
+
+    def give_up(closed: asyncio.Future[None] | None) -> None:
+        if closed is not None and not closed.cancelled():
+            # why it is gone is told elsewhere; looked at, lest asyncio complain
+            closed.exception()
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
+
+    if connection is None:
+        # it was given back, because the body is there
+        return
+    if connection.protocol is None or (closed := connection.protocol.closed) is None:
+        give_up(None)
+    else:
+        closed.add_done_callback(give_up)
 
 
 def _feed(reader: BodyReader, pieces: list[bytes]) -> None:

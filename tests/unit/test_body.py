@@ -392,6 +392,59 @@ async def test_a_declared_length_that_is_never_reached_is_a_truncated_answer(
             await transport.ask(question(Readers()))
 
 
+BROKEN_CHUNKS = {
+    "a size that is none": (b"2\r\n[1", b"\r\nzz\r\n"),
+    "a first size that is none": (b"", b"zz\r\n"),
+    "a trailer that is none": (b"3\r\n[1]\r\n", b"0\r\nno colon\r\n\r\n"),
+    "more than was said": (b"1\r\n", b"[1]\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("kind", BROKEN_CHUNKS)
+async def test_chunks_that_break_the_rules_end_the_answer(kind: str, apart: bool):
+    """At once, though the service keeps the connection, says no more and has time."""
+    first, second = BROKEN_CHUNKS[kind]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + first)
+        # until the client has read so far, if it is to come apart
+        for _ in range(100 if apart else 0):
+            await asyncio.sleep(0)
+        writer.write(second)
+        await reader.read()
+        writer.transport.abort()
+
+    async with (
+        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+        Transport(
+            f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            FixedToken(Secret("canary-0123456789")),
+            SERVER.read_error,
+            limits=Limits(read_silence=1000.0),
+            retry=Retry(attempts=1),
+        ) as transport,
+    ):
+        with pytest.raises(errors.ProtocolError):
+            await transport.ask(question(None))
+
+
+@pytest.mark.parametrize("ends", [b"Content-Length: %d", b"Connection: close"])
+@pytest.mark.parametrize("packed", [True, False])
+async def test_a_connection_that_ends_behind_its_answer_leaves_it_whole(
+    ends: bytes, packed: bool
+):
+    """It is gone long before the client has unpacked and read what it brought."""
+    body = varied(5 * MiB)
+    sent = gzip.compress(body, 1) if packed else body
+    head = b"HTTP/1.1 200 OK\r\n" + (ends % len(sent) if b"%" in ends else ends)
+    coding = b"\r\nContent-Encoding: gzip" if packed else b""
+    readers = Readers()
+    async with asking(Cut(head + coding + b"\r\n\r\n" + sent)) as (transport, _):
+        assert (await transport.ask(question(readers))).value == body
+
+
 async def test_more_than_the_declared_length_is_no_http_and_part_of_no_answer():
     async with asking(reply(200, b"[1]") + b'{"more": 2}', reply(200, b"[2]")) as (
         transport,

@@ -33,6 +33,8 @@ pytestmark = pytest.mark.timeout(240)
 SLICES = 8
 MUTATIONS = 15_000
 """For each slice, drawn at random."""
+PROMISED = 300_000
+"""Documents that are judged in one run of the suite, each in two ways."""
 LARGE_CASES = 25
 
 
@@ -213,6 +215,13 @@ def test_a_body_cut_anywhere_is_told_as_cut(body: bytes):
         told = ProtocolError if body[at - 1 : at] == b"." else ResponseTruncated
         with pytest.raises(told):
             decode_measurements(body[:at])
+
+
+def test_as_many_documents_are_judged_as_are_promised():
+    small = sum(256 * len(body) for body in SMALL.values())
+    long = sum(256 * len(places(body)) for body in LONG.values())
+    put_in = sum((16 + len(TELLING)) * len(places(body)) for body in ALL.values())
+    assert small + long + put_in + SLICES * MUTATIONS >= PROMISED
 
 
 # --- random damage --------------------------------------------------------------------

@@ -11,7 +11,9 @@ from qawait.journal.segments import segments_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["verify"]
+    from qawait.journal.reading import Reading
+
+__all__ = ["verify", "wrong_in"]
 
 
 def verify(path: Path) -> list[str]:
@@ -29,6 +31,11 @@ def verify(path: Path) -> list[str]:
         if not path.exists():
             raise
         return [str(error)]
+    return wrong_in(reading)
+
+
+def wrong_in(reading: Reading) -> list[str]:
+    """What is wrong with a journal that can be read, in sentences."""
     wrong = [
         f"{anomaly.kind}: submission {anomaly.submission_id}: {anomaly.detail}"
         for anomaly in reading.anomalies
@@ -47,7 +54,7 @@ def verify(path: Path) -> list[str]:
                 )
     if not reading.alive:
         found = {job.submission_id for job in reading.jobs if job.has_ended}
-        wrong += _against_the_database(path, found)
+        wrong += _against_the_database(reading.path, found)
     return wrong
 
 
