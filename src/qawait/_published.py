@@ -48,7 +48,7 @@ class Published:
         self._service = service
         self._target = target
         self._kept: dict[tuple[str, str | None], _Kept] = {}
-        self._flights: defaultdict[tuple[str, str | None], SingleFlight[Any]] = (
+        self._flights: defaultdict[tuple[str, str | None, bool], SingleFlight[Any]] = (
             defaultdict(SingleFlight)
         )
 
@@ -87,8 +87,14 @@ class Published:
             lasts=set_id is not None,
         )
 
-    async def quality_metrics(self, set_id: str | None) -> QualityMetrics:
+    async def quality_metrics(
+        self, set_id: str | None, *, repeat: bool = True
+    ) -> QualityMetrics:
         """The quality metrics of a calibration set.
+
+        Args:
+            set_id: The set; None is the current one.
+            repeat: Whether a question that failed is asked again.
 
         Raises:
             ConfigurationError: The service publishes none.
@@ -97,7 +103,10 @@ class Published:
         if ask is None:
             raise self._none("quality metrics")
         return await self._once(
-            ("quality metrics", set_id), lambda: ask(self._target, set_id), lasts=False
+            ("quality metrics", set_id),
+            lambda: ask(self._target, set_id),
+            lasts=False,
+            repeat=repeat,
         )
 
     def _none(self, what: str) -> ConfigurationError:
@@ -111,6 +120,7 @@ class Published:
         exchange: Callable[[], Exchange[T]],
         *,
         lasts: bool,
+        repeat: bool = True,
     ) -> T:
         kept = self._kept.get(key)
         if kept is not None and anyio.current_time() < kept.until:
@@ -118,9 +128,10 @@ class Published:
 
         async def ask() -> T:
             asked_at = anyio.current_time()
-            value = await self._service.exchange(exchange())
+            value = await self._service.exchange(exchange(), repeat=repeat)
             until = _FOR_EVER if lasts else asked_at + ARCHITECTURE_LIFETIME
             self._kept[key] = _Kept(value, until)
             return value
 
-        return await self._flights[key].join(ask)
+        # who wants it repeated must not share the failure of who does not
+        return await self._flights[*key, repeat].join(ask)

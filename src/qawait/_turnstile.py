@@ -34,6 +34,8 @@ log = logging.getLogger("qawait")
 
 _MERGED = 0.02
 """Answers within so many seconds count as one."""
+_TICK = 1e-6
+"""The shortest wait, in seconds."""
 _RETRY = 0.02
 """Seconds until a locked account is tried again."""
 _WORTH_SAYING = 1.0
@@ -279,7 +281,10 @@ class Turnstile:
             self._free, self._free_until = grant.units, asked_at + HOLD
             self._probing = grant.probing
             self._pace, self._slack = grant.pace, grant.slack
-            self._ask_at = self.now() + grant.wait
+            # what rounds to nothing beside the time of day is still a wait, and would be
+            # asked about for ever by a clock that only moves where one waits
+            wait = max(grant.wait, _TICK) if grant.wait > 0 else 0.0
+            self._ask_at = self.now() + wait
             self._see_block(grant)
             self._hand_out()
 

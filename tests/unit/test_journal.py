@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.journals import OWNER, intent, opened, point, result
@@ -81,6 +82,19 @@ async def test_a_submission_goes_from_intent_to_its_end(journal: Journal):
     await journal.ended("s-1", result("job-1", "x"), CHANGES)
     assert await journal.recorded(Standing.ACCEPTED) == []
     assert (await journal.tally()).jobs == {Standing.TERMINAL: 1}
+
+
+async def test_a_job_without_shots_ends_after_one_with_shots(journal: Journal):
+    """Expectation values take none, so that the last shot is gone before the job is."""
+    without = msgspec.structs.replace(intent("values"), shots=0)
+    for each in (without, intent("shots")):
+        await journal.intend(each)
+        await journal.sending(each.submission_id)
+        await journal.outcome(each.submission_id, A, f"job-{each.submission_id}")
+    for submission_id in ("shots", "values"):
+        await journal.ended(submission_id, result(f"job-{submission_id}"), CHANGES)
+    assert (await journal.tally()).jobs == {Standing.TERMINAL: 2}
+    assert (await journal.tally()).spent_shots == 7
 
 
 async def test_what_was_unknown_stays_so_with_its_first_evidence(journal: Journal):
@@ -427,7 +441,6 @@ async def test_everything_is_there_when_it_is_opened_again(tmp_path: Path):
         "y",
         tag="night",
         body_hash=b"\1" * 32,
-        figures={"t1": 4e-5},
         settings={"seed": 0, "options": {"heralding": "none"}},
     )
     async with opened(path) as journal:

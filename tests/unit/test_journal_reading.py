@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -11,11 +12,26 @@ from tests.journals import OWNER, intent, opened, result
 
 import qawait
 from qawait import errors
+from qawait.journal.figures import Figure, Figures
 from qawait.journal.reading import Reading, read
 from qawait.journal.records import Standing
+from qawait.journal.segments import Segment, SegmentWriter
 from qawait.model import Delivery
 
 A, U = Delivery.ACCEPTED, Delivery.UNKNOWN
+FIGURES = Figures(
+    calibration_set_id="c-7",
+    metric_set_id="m-3",
+    asked_at=datetime(2026, 3, 1, tzinfo=UTC),
+    figures={
+        "t1": Figure(
+            value=4.5e-5,
+            unit="s",
+            uncertainty=1e-6,
+            measured_at=datetime(2026, 2, 28, tzinfo=UTC),
+        )
+    },
+)
 
 
 async def fill(journal) -> None:
@@ -28,6 +44,7 @@ async def fill(journal) -> None:
     await journal.intend(intent("unknown", "e"))
     await journal.sending("unknown")
     await journal.outcome("unknown", U, evidence="504")
+    await journal.keep_figures(FIGURES)
     await journal.note("axes", ["gamma"])
 
 
@@ -53,6 +70,9 @@ def examine(reading: Reading) -> None:
     assert reading.tally.spent_shots == 35
     assert reading.identity == OWNER
     assert reading.notes == {"axes": ["gamma"]}
+    assert reading.figures == [FIGURES]
+    assert {job.calibration_set_id for job in reading.jobs} == {"c-7"}
+    assert all(job.figures == FIGURES.figures for job in reading.jobs)
 
 
 async def test_a_live_journal_is_read_beside_its_owner(tmp_path: Path):
@@ -185,3 +205,19 @@ async def test_what_an_earlier_program_said_is_not_taken_for_the_present(
         await journal.note("later", 1)
         reading = await anyio.to_thread.run_sync(read, tmp_path / "j")
         assert reading.notes == {"axes": ["gamma"], "later": 1}
+
+
+def test_what_is_cut_off_while_it_is_read_was_the_end(tmp_path: Path):
+    """A mapped page that is cut off would end the process that reads."""
+    writer = SegmentWriter(tmp_path, 1, 0)
+    first, second, _ = (writer.append(b"text", [bytes(1 << 16)]) for _ in range(3))
+    writer.close()
+    segment = Segment(tmp_path, 1)
+    found = segment.slots()
+    assert next(found) == (first, b"text")
+    SegmentWriter(tmp_path, 1, first.end).close()
+    assert list(found) == []
+    assert not segment.is_whole(second, b"text")
+    with pytest.raises(errors.JournalCorrupt, match=f"the record at {second.at} is damaged"):
+        segment.read(second)
+    assert bytes(segment.read(first)[1]) == bytes(1 << 16)

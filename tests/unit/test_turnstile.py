@@ -9,7 +9,7 @@ import anyio
 import pytest
 from tests.limited_service import CANCEL, READ, RESULT, SUBMIT, LimitedService, gates
 
-from qawait._limiter import HOLD, Account
+from qawait._limiter import HOLD, Account, Grant
 from qawait._quota import IQM, POLITE, Quota
 from qawait._shared_quota import Busy, OwnQuota
 from qawait._turnstile import Turnstile
@@ -260,6 +260,23 @@ async def test_a_locked_account_is_tried_again():
         group.cancel_scope.cancel()
     assert service.refused == []
     assert service.share_used(60) >= 0.85
+
+
+async def test_a_wait_that_rounds_to_nothing_comes_to_an_end():
+    """A block ends at a moment that two sums of floats do not agree on."""
+
+    class Late(OwnQuota):
+        def exchange(self, report, now):  # type: ignore[no-untyped-def]
+            # less than can be added to so late a time
+            left = end - now + 1e-13
+            return Grant(wait=left) if left > 0 else super().exchange(report, now)
+
+    store = Late(Account.of(IQM))
+    client, service = Turnstile(IQM, lambda: store), LimitedService()
+    await anyio.sleep(8574.993617641117)
+    end = anyio.current_time() + 7.0
+    await service.ask(client, SUBMIT)
+    assert end <= anyio.current_time() < end + 1
 
 
 # --- refusals ------------------------------------------------------------------------

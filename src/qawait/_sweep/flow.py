@@ -148,7 +148,8 @@ class Flow:
             try:
                 await job.cancel()
             except Error as error:
-                log.warning("job %s could not be cancelled: %s", job.id, error)
+                told, ids = (job.id, error), {"job_id": job.id}
+                log.warning("job %s could not be cancelled: %s", *told, extra=ids)
 
         async with anyio.create_task_group() as group:
             for job in list(self.running.values()):
@@ -370,7 +371,9 @@ class Flow:
             outcome = await job
         except Error as error:
             outcome = error
-        outcome = await self._record.ended(submission_id, outcome, job.changes)
+        outcome = await self._record.ended(
+            submission_id, outcome, job.changes, job.following
+        )
         if self._cancelling and isinstance(outcome, JobCancelled):
             await self._record.free([given.item.key for given, _ in points])
         self.running.pop(submission_id, None)

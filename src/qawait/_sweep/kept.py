@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qawait._sweep.record import Record
+    from qawait.circuit_result import CircuitResult
     from qawait.journal.tables import Line
     from qawait.results import Result
 
@@ -95,20 +96,33 @@ class Kept:
             )
         lines: list[Line] = []
         for key, kept in list(self._places.items()):
-            result = None
+            result = calibration = None
             if kept.error is None:
                 assert kept.submission_id is not None
                 whole = await self._result(kept.submission_id)
-                result = whole[kept.place]
+                result, calibration = whole[kept.place], whole.calibration_set_id
             job = SentJob(
                 standing=_standing(kept.error),
                 target=target,
                 job_id=kept.job_id,
                 submission_id=kept.submission_id,
                 error=kept.error,
+                calibration_set_id=calibration,
             )
             lines.append(Line(job, key, kept.parameters, key, result))
         return lines
+
+    def held(self) -> list[tuple[Mapping[str, float], CircuitResult | None]]:
+        """The parameters and results of every point, where all is in memory."""
+        return [
+            (
+                kept.parameters,
+                None
+                if kept.submission_id is None or kept.error is not None
+                else self._results[kept.submission_id][kept.place],
+            )
+            for kept in self._places.values()
+        ]
 
     async def _result(self, submission_id: str) -> Result:
         held = self._results.get(submission_id)

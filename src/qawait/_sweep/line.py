@@ -157,7 +157,6 @@ class Line:
             tag=self._tag,
             manifest=manifest,
             points=tuple(one.given.point for one in batch),
-            figures=self.making.target.figures,
             settings=self.making.settings,
         )
         async with self._connection.submissions:
@@ -165,18 +164,18 @@ class Line:
                 raise Left
             # from here to the id nothing cuts it off, but for a deadline that who
             # leaves the sweep sets
+            keeper = self._connection.figures
+            keeper.submitted(manifest.calibration_set_id, record.journal)
             with anyio.CancelScope(shield=True) as scope:
                 self.sendings.add(scope)
                 self._quiet.clear()
                 try:
-                    job_id = await self._send(submission, intent, record)
+                    opened = await self._send(submission, intent, record)
                 finally:
                     self.sendings.discard(scope)
                     if not self.sendings:
                         self._quiet.set()
-                return self._started(
-                    Opened(job_id), submission_id, manifest, tag=self._tag
-                )
+                return self._started(opened, submission_id, manifest, tag=self._tag)
         raise SubmissionUncertain(
             "the sweep was left while it was sent; it may be running and billed, or "
             "may never have arrived; it is not sent again",
@@ -187,11 +186,11 @@ class Line:
 
     async def _send(
         self, submission: Submission, intent: Intent, record: Record
-    ) -> str:
+    ) -> Opened:
         elsewhere = self._connection.record.elsewhere
         elsewhere.add(intent.submission_id)
         try:
-            opened = await self._connection.wire.submit(
+            return await self._connection.wire.submit(
                 submission,
                 intent.submission_id,
                 apart=True,
@@ -201,7 +200,6 @@ class Line:
         except BaseException:
             elsewhere.discard(intent.submission_id)
             raise
-        return opened.job_id
 
     def _written(
         self, batch: Sequence[Ready], template: Compiled | None
@@ -237,7 +235,7 @@ class Line:
         if job is None:
             assert recorded.job_id is not None
             job = self._adopted[submission_id] = self._started(
-                Opened(recorded.job_id),
+                Opened(recorded.job_id, trace=recorded.intent.trace),
                 submission_id,
                 recorded.intent.manifest,
                 tag=recorded.intent.tag,

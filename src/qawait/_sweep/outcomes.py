@@ -42,6 +42,11 @@ class Outcomes:
         """How many more may be taken from the source."""
         return self.most - self.under_way
 
+    @property
+    def untaken(self) -> int:
+        """Points that the loop could have at once."""
+        return len(self._ready)
+
     async def changed(self) -> None:
         """Wait for the next change of anything."""
         await self._news.wait()

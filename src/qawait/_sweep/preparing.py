@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, json, to_builtins
+from msgspec import Struct, json
 
 from qawait._batch import (
     calibration_of,
@@ -16,6 +16,7 @@ from qawait._batch import (
     left_to_check,
     prepare,
     prepare_as_is,
+    settings_of,
 )
 from qawait._sweep.axes import named_numbers
 from qawait.errors import Error
@@ -82,14 +83,14 @@ class Making(Struct, frozen=True, kw_only=True):
     @property
     def settings(self) -> dict[str, Any]:
         """All of it in plain values, for the record."""
-        return {
-            "dialect": self.dialect.name,
-            "options": to_builtins(self.options),
-            "measure_all": self.measure_all,
-            "compile": self.compile,
-            "seed": self.seed,
-            "optimization_level": self.optimization_level,
-        }
+        return settings_of(
+            self.dialect,
+            self.options,
+            self.measure_all,
+            self.compile,
+            self.seed,
+            self.optimization_level,
+        )
 
 
 def is_single(given: object) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qawait.journal.port import Journal
-    from qawait.model import Change
+    from qawait.model import Change, Following
     from qawait.results import Result
 
 __all__ = ["OPEN", "Record", "resume_command", "unfinished"]
@@ -58,6 +58,10 @@ class Record:
         """Whether results stay in the journal and can be read from there."""
         return self.journal.path is not None
 
+    def has(self, key: str) -> bool:
+        """Whether a key of the journal is that of a point of this sweep."""
+        return key.startswith(self._prefix)
+
     # --- points ----------------------------------------------------------------------
 
     def point(
@@ -94,7 +98,11 @@ class Record:
     # --- submissions -----------------------------------------------------------------
 
     async def ended(
-        self, submission_id: str, outcome: Result | Error, changes: tuple[Change, ...]
+        self,
+        submission_id: str,
+        outcome: Result | Error,
+        changes: tuple[Change, ...],
+        following: Following | None = None,
     ) -> Result | Error:
         """Write down how a job ended.
 
@@ -102,7 +110,7 @@ class Record:
             The same; a large result on the disk as views of it, so that memory is free
             again.
         """
-        await self.journal.ended(submission_id, outcome, changes)
+        await self.journal.ended(submission_id, outcome, changes, following)
         if isinstance(outcome, Error) or not self.lasting or not _is_large(outcome):
             return outcome
         return await self.journal.result(submission_id)

@@ -12,6 +12,8 @@ import anyio
 import anyio.to_thread
 from msgspec.structs import replace
 
+from qawait._forgotten import tells_if_forgotten
+from qawait._live import show_live
 from qawait._sweep.assembly import assembled, resumed
 from qawait._sweep.estimate import Estimate, estimated
 from qawait._sweep.forecast import end_of_sweep
@@ -54,6 +56,7 @@ _CHUNK = 1000
 """Points that are looked up in the journal at once."""
 
 
+@tells_if_forgotten("sweep")
 class Sweep:
     """Many circuits on their way: an asynchronous iterator over their `Point`s.
 
@@ -83,6 +86,7 @@ class Sweep:
         self._leaving = asyncio.Event()
         self._interrupts = Interrupts(self._drain, self._leave)
         self._in_block = self._closed = self._raised = False
+        self._requests_before = 0
 
     # --- opened and closed -----------------------------------------------------------
 
@@ -118,6 +122,7 @@ class Sweep:
         if self._parts is not None:
             raise ConfigurationError("a sweep is opened once; make another one")
         self._connection.check()
+        self._requests_before = self._connection.transport.usage.requests
         about = self._connection, self._started, self._settings
         if self._resume:
             self._parts = await resumed(*about)
@@ -171,6 +176,7 @@ class Sweep:
                 await self._end(self._task, parts, how)
             await parts.source.items.close()
             if parts.written.owned:
+                await self._connection.figures.settle(parts.written.journal.path)
                 await parts.written.journal.close()
 
     async def _end(self, task: asyncio.Task[None], parts: Parts, how: OnExit) -> None:
@@ -189,9 +195,8 @@ class Sweep:
         self._scope.cancel()
         await asyncio.wait([task])
         if left and how != "drain":
-            log.warning(
-                "%d jobs go on at the service%s", left, self._how_to_go_on(parts)
-            )
+            going_on = _counted(left, "goes on", "go on")
+            log.warning("%s at the service%s", going_on, self._how_to_go_on(parts))
 
     async def _until_left(self, task: asyncio.Task[None]) -> None:
         leaving = asyncio.create_task(self._leaving.wait())
@@ -207,16 +212,19 @@ class Sweep:
         parts.flow.stop("it was interrupted")
         jobs = len(parts.flow.running) + len(parts.line.sendings)
         _say(
-            f"Interrupted: nothing more is sent; {jobs} jobs are under way and come in. "
-            f"Ctrl-C again leaves them running{self._how_to_go_on(parts)}"
+            "Interrupted: nothing more is sent; "
+            f"{_counted(jobs, 'is under way and comes in', 'are under way and come in')}. "
+            f"Ctrl-C again leaves {'it' if jobs == 1 else 'them'} running"
+            f"{self._how_to_go_on(parts)}"
         )
 
     def _leave(self) -> None:
         parts = self._open_parts
         self._leaving.set()
         parts.line.hurry(_SHORT_GRACE)
+        jobs = len(parts.flow.running) + len(parts.line.sendings)
         _say(
-            f"Left: {len(parts.flow.running) + len(parts.line.sendings)} jobs go on at the service"
+            f"Left: {_counted(jobs, 'goes on', 'go on')} at the service"
             f"{self._how_to_go_on(parts)}"
         )
 
@@ -283,6 +291,13 @@ class Sweep:
     def stopped(self) -> str | None:
         """Why it took no more points before the end of its source; None if it did not."""
         return None if self._parts is None else self._parts.flow.stopped
+
+    @property
+    def requests(self) -> int:
+        """Requests of its client since it was opened, those for other jobs included."""
+        if self._parts is None:
+            return 0
+        return self._connection.transport.usage.requests - self._requests_before
 
     @property
     def eta(self) -> Eta | None:
@@ -371,6 +386,24 @@ class Sweep:
             await self.finish()
         return await parts.kept.lines(parts.line.making.target.name)
 
+    # --- shown -----------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._sweep.shown import shown
+
+        begun, over = self._task is not None, self._closed or self._is_over
+        return shown(self, self._parts, begun=begun, over=over)
+
+    def _ipython_display_(self) -> None:
+        # one that was not begun may never be: nothing is there to be followed
+        show_live(
+            self, self._repr_mimebundle_, lambda: self._task is None or self._is_over
+        )
+
+    @property
+    def _is_over(self) -> bool:
+        return self._task is not None and self._task.done()
+
     def __repr__(self) -> str:
         if self._parts is None:
             return "<Sweep, not open: use `async with`>"
@@ -378,6 +411,11 @@ class Sweep:
         total = "" if p.total is None else f" of {p.total}"
         failed = f", {p.failed} failed" if p.failed else ""
         return f"<Sweep: {p.ready}{total} points ready{failed}, {p.jobs} jobs>"
+
+
+def _counted(jobs: int, one: str, many: str) -> str:
+    """A number of jobs, and what each of them does."""
+    return f"1 job {one}" if jobs == 1 else f"{jobs} jobs {many}"
 
 
 def _say(text: str) -> None:

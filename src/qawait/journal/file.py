@@ -14,6 +14,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from qawait.errors import JournalError
+from qawait.journal.figures import keep_figures
 from qawait.journal.opening import open_files
 from qawait.journal.segments import Segment
 from qawait.journal.status_file import NOTE, StatusFile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qawait.errors import Error
+    from qawait.journal.figures import Figures
     from qawait.journal.opening import Opened
     from qawait.journal.records import (
         Anomaly,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from qawait.journal.rows import Row
     from qawait.journal.segments import Slot
     from qawait.journal.store import Store
-    from qawait.model import Change
+    from qawait.model import Change, Following
     from qawait.results import Result
 
 __all__ = ["FileJournal"]
@@ -200,6 +202,7 @@ class FileJournal:
         submission_id: str,
         outcome: Result | Error,
         changes: tuple[Change, ...] = (),
+        following: Following | None = None,
     ) -> None:
         """Write down how a job ended, with its result; on the disk when this returns.
 
@@ -210,7 +213,7 @@ class FileJournal:
             JournalFull: There is no room for the result; it can be fetched again.
         """
         await self._write_held()
-        act = self._known(submission_id, "ended", outcome, changes)
+        act = self._known(submission_id, "ended", outcome, changes, following)
         await self._shielded(act, vital=False)
 
     async def anomaly(self, submission_id: str, kind: str, detail: str) -> None:
@@ -245,6 +248,16 @@ class FileJournal:
         """Write down a small value by name, in place of an older one."""
         await self._shielded(
             lambda store: store.facts.set(NOTE + name, value), vital=False
+        )
+
+    async def keep_figures(self, found: Figures) -> None:
+        """Write down quality figures of the target, unless they are those known.
+
+        Raises:
+            JournalError: They could not be written; nothing else depends on them.
+        """
+        await self._shielded(
+            lambda store: keep_figures(store.facts, found), vital=False
         )
 
     # --- what is asked ---------------------------------------------------------------

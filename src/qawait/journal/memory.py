@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qawait.errors import Error
-    from qawait.model import Change, Delivery
+    from qawait.journal.figures import Figures
+    from qawait.model import Change, Delivery, Following
     from qawait.results import Result
 
 __all__ = ["MemoryJournal"]
@@ -128,6 +129,7 @@ class MemoryJournal:
         submission_id: str,
         outcome: Result | Error,
         changes: tuple[Change, ...] = (),
+        following: Following | None = None,
     ) -> None:
         """Take note that a job has ended, if it has, and forget it."""
         standing = standing_of(outcome)
@@ -189,6 +191,9 @@ class MemoryJournal:
     async def note(self, name: str, value: object) -> None:
         """Keep a small value by name, in place of an older one."""
         self._notes[name] = value
+
+    async def keep_figures(self, found: Figures) -> None:
+        """Nothing: nobody reads this journal afterwards."""
 
     # --- what is asked ---------------------------------------------------------------
 
@@ -268,9 +273,12 @@ class MemoryJournal:
             (self._tally.shots, intent.shots),
         ):
             if before is not None:
-                counts[before] -= number
-                if not counts[before]:
-                    del counts[before]
+                # a job without shots leaves what another one has taken away already
+                left = counts.get(before, 0) - number
+                if left:
+                    counts[before] = left
+                else:
+                    counts.pop(before, None)
             counts[to] = counts.get(to, 0) + number
 
     def _forget(self, submission_id: str) -> None:

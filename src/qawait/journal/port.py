@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qawait.errors import Error
+    from qawait.journal.figures import Figures
     from qawait.journal.records import (
         Anomaly,
         Found,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         Standing,
         Tally,
     )
-    from qawait.model import Change, Delivery
+    from qawait.model import Change, Delivery, Following
     from qawait.results import Result
 
 __all__ = ["Journal"]
@@ -48,6 +49,7 @@ class Journal(Protocol):
         submission_id: str,
         outcome: Result | Error,
         changes: tuple[Change, ...] = (),
+        following: Following | None = None,
     ) -> None: ...
     async def anomaly(  # noqa: D102
         self, submission_id: str, kind: str, detail: str
@@ -57,6 +59,7 @@ class Journal(Protocol):
     ) -> None: ...
     async def retry(self, keys: Sequence[str]) -> None: ...  # noqa: D102
     async def note(self, name: str, value: object) -> None: ...  # noqa: D102
+    async def keep_figures(self, found: Figures) -> None: ...  # noqa: D102
     async def find(self, points: Sequence[Point]) -> list[Found | None]: ...  # noqa: D102
     async def recorded(self, *standings: Standing) -> list[Recorded]: ...  # noqa: D102
     async def result(self, submission_id: str) -> Result: ...  # noqa: D102

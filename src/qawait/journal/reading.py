@@ -9,13 +9,14 @@ import tempfile
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
-from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qawait.errors import Error, JournalCorrupt, JournalError
+from qawait.errors import JournalCorrupt, JournalError
+from qawait.journal.figures import that_held
 from qawait.journal.lock import holder_of
 from qawait.journal.places import Places, is_journal
+from qawait.journal.read_jobs import ReadJob, ReadPoint
 from qawait.journal.records import Identity, Standing, Tally
 from qawait.journal.rows import END, End, Row, decoded, now
 from qawait.journal.schema import BROKEN, check, configure, from_sqlite
@@ -24,12 +25,10 @@ from qawait.journal.status_file import Snapshot, read_status, snapshot
 from qawait.journal.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator
 
-    from qawait.circuit_result import CircuitResult
-    from qawait.journal.records import Anomaly, Point
+    from qawait.journal.records import Anomaly
     from qawait.journal.segments import Slot
-    from qawait.model import Change
     from qawait.results import Result
 
 __all__ = ["ReadJob", "ReadPoint", "Reading", "copied", "read", "result_of"]
@@ -53,180 +52,6 @@ def read(path: str | Path) -> Reading:
     return Reading(Path(path))
 
 
-class ReadJob:
-    """One submission as a journal has it.
-
-    Attributes:
-        submission_id: Our own name for it.
-        job_id: The service's id; None if none is known.
-        standing: How far it came, as far as its journal knows.
-    """
-
-    def __init__(self, reading: Reading, row: Row, slot: Slot | None) -> None:
-        self._reading = reading
-        self._row = row
-        self._slot = slot
-        self.submission_id = row.sent.submission_id
-        self.job_id = row.job_id
-        self.standing = row.standing
-
-    @property
-    def target(self) -> str:
-        """The machine or cluster it was sent to."""
-        return self._row.sent.target
-
-    @property
-    def tag(self) -> str | None:
-        """Its user's name for it, if it has one."""
-        return self._row.sent.tag
-
-    @property
-    def circuits(self) -> int:
-        """How many circuits it carries."""
-        return self._row.sent.circuits
-
-    @property
-    def shots(self) -> int:
-        """Shots asked for, of all circuits together."""
-        return self._row.sent.shots
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Every setting it was sent with."""
-        return self._row.sent.settings
-
-    @property
-    def figures(self) -> Mapping[str, float]:
-        """Quality figures of the target when it was sent, by the service's own names."""
-        return self._row.sent.figures
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Its points, in the order of its circuits; none for a job without keys."""
-        return self._row.sent.points
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Every state of its job, oldest first."""
-        return self._row.progress.changes
-
-    @property
-    def raw(self) -> str:
-        """The service's own word for where its job stands; empty before the first."""
-        return self._row.progress.raw
-
-    @property
-    def evidence(self) -> str:
-        """What is known of its delivery, where that is not certain."""
-        return self._row.progress.evidence
-
-    @property
-    def opened(self) -> tuple[str, ...]:
-        """Ids of jobs that were opened for it; without a last upload they never run."""
-        return self._row.progress.opened
-
-    @property
-    def written_at(self) -> datetime:
-        """When it was first written down (aware, UTC)."""
-        return self._row.written_at
-
-    @property
-    def updated_at(self) -> datetime:
-        """When something was last written of it (aware, UTC)."""
-        return self._row.updated_at
-
-    @property
-    def error(self) -> Error | None:
-        """The error with which its job ended; None if it has not, or has a result."""
-        ended_by = self._row.progress.ended_by
-        return None if ended_by is None else ended_by.error(self.job_id)
-
-    @property
-    def has_result(self) -> bool:
-        """Whether `result` gives one."""
-        return self._slot is not None and self._row.progress.ended_by is None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether its job has ended, with a result or an error of its own."""
-        return self._slot is not None
-
-    def result(self) -> Result:
-        """Its result; the arrays are views of the file.
-
-        Raises:
-            JobError: It ended with this error.
-            JournalError: It has not ended.
-            JournalCorrupt: The file is damaged.
-        """
-        if (error := self.error) is not None:
-            raise error
-        if self._slot is None:
-            raise JournalError(
-                f"submission {self.submission_id} has no result: it is {self.standing}"
-            )
-        return self._reading._result(self._slot)  # pyright: ignore[reportPrivateUsage]
-
-    def __repr__(self) -> str:
-        job = self.job_id or f"submission {self.submission_id}"
-        return f"<{job} on {self.target}: {self.standing}, {self.circuits} circuits>"
-
-
-class ReadPoint:
-    """One circuit with one set of parameters, by the name its user gave it."""
-
-    def __init__(self, job: ReadJob, place: int) -> None:
-        self.job = job
-        self._place = place
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.job.points[self._place].key
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """Its parameters by name."""
-        return self.job.points[self._place].parameters
-
-    @property
-    def label(self) -> str:
-        """The label of its circuit in the job."""
-        return self.job.points[self._place].label
-
-    @property
-    def standing(self) -> Standing:
-        """How far its submission came."""
-        return self.job.standing
-
-    @property
-    def job_id(self) -> str | None:
-        """The service's id of its job."""
-        return self.job.job_id
-
-    @property
-    def error(self) -> Error | None:
-        """The error with which its job ended; None if there is none."""
-        return self.job.error
-
-    @property
-    def has_result(self) -> bool:
-        """Whether `result` gives one."""
-        return self.job.has_result
-
-    def result(self) -> CircuitResult:
-        """What came back for it.
-
-        Raises:
-            JobError: Its job ended with this error.
-            JournalError: It has not ended.
-        """
-        return self.job.result()[self._place]
-
-    def __repr__(self) -> str:
-        return f"<point {self.key!r}: {self.standing}>"
-
-
 class Reading:
     """A journal as it stood at one moment; `refresh` looks again.
 
@@ -237,6 +62,7 @@ class Reading:
             second ago.
         jobs: Every submission, oldest first.
         points: Every point by its key, in the order in which they were sent.
+        figures: Quality figures of the target by calibration set and time, oldest first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -258,10 +84,11 @@ class Reading:
             rest = self._of_the_database()
         self.at = rest.at
         self._rest = rest
-        jobs = [ReadJob(self, end.row, slot) for slot, end in self._read_ends()]
+        self.figures = rest.figures
+        jobs = [self._job(end.row, slot) for slot, end in self._read_ends()]
         ended = {job.submission_id for job in jobs}
         jobs += [
-            ReadJob(self, row, None)
+            self._job(row, None)
             for row in rest.unended
             if row.sent.submission_id not in ended
         ]
@@ -339,6 +166,11 @@ class Reading:
 
     # --- inside ----------------------------------------------------------------------
 
+    def _job(self, row: Row, slot: Slot | None) -> ReadJob:
+        calibration = row.sent.calibration_set_id
+        figures = that_held(self.figures, calibration, row.written_at)
+        return ReadJob(row, slot, self._result, figures)
+
     def _read_ends(self) -> Iterator[tuple[Slot, End]]:
         for number in segments_in(self._places.results):
             known = self._ends.setdefault(number, [])
@@ -408,6 +240,8 @@ def copied(path: Path) -> Generator[Store]:
             raise JournalError(f"journal {path}: {error}") from error
         try:
             configure(connection)
+            # a copy may be lost, so no disk is waited for
+            connection.execute("PRAGMA synchronous = OFF")
             check(connection, database)
             yield Store(connection, None, now)
         except BROKEN as error:

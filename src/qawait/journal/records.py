@@ -19,7 +19,7 @@ from qawait.errors import (
     ProtocolError,
     SubmissionUncertain,
 )
-from qawait.model import Change, Delivery, Manifest
+from qawait.model import Change, Delivery, Following, Manifest
 
 __all__ = [
     "EMBEDDED",
@@ -119,12 +119,12 @@ class Intent(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...] = ()
     body_hash: bytes | None = None
     """SHA-256 of what is sent."""
-    figures: Mapping[str, float] = {}
-    """Quality figures of the target at the time, by the service's own names."""
     settings: Mapping[str, Any] = {}
     """Every setting it is sent with, resolved; plain values."""
     replaces: str | None = None
     """The submission whose points are sent again with this one."""
+    trace: str | None = None
+    """The trace context in which it is sent, as W3C's `traceparent`; None for none."""
 
 
 class EndedBy(Struct, frozen=True, kw_only=True):
@@ -187,6 +187,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
     """The service's own word for where its job stands; empty before the first."""
     ended_by: EndedBy | None = None
     """The error it ended with; None while it is under way, or with a result."""
+    following: Following | None = None
+    """How it was followed; None while it is under way."""
     written_at: datetime
     """When it was first written down (aware, UTC)."""
     updated_at: datetime

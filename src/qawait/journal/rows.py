@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping  # noqa: TC003 (fields of Structs resolve at run time)
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 (fields of Structs resolve at run time)
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from qawait._clock import utc_now
 from qawait.errors import JournalCorrupt
 from qawait.journal.records import EndedBy, Intent, Point, Recorded, Standing
-from qawait.model import Change  # noqa: TC001 (fields of Structs resolve at run time)
+from qawait.model import (  # noqa: TC001 (fields of Structs resolve at run time)
+    Change,
+    Following,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +36,11 @@ class Sent(Struct, omit_defaults=True, kw_only=True):
     tag: str | None = None
     points: tuple[Point, ...] = ()
     body_hash: bytes | None = None
-    figures: Mapping[str, float] = {}
+    calibration_set_id: str | None = None
+    """Out of the manifest: whoever reads the figures of the time needs it."""
     settings: Mapping[str, Any] = {}
     replaces: str | None = None
+    trace: str | None = None
 
     @classmethod
     def of(cls, intent: Intent) -> Sent:
@@ -47,9 +53,10 @@ class Sent(Struct, omit_defaults=True, kw_only=True):
             tag=intent.tag,
             points=intent.points,
             body_hash=intent.body_hash,
-            figures=intent.figures,
+            calibration_set_id=intent.manifest.calibration_set_id,
             settings=msgspec.to_builtins(intent.settings),
             replaces=intent.replaces,
+            trace=intent.trace,
         )
 
 
@@ -63,6 +70,7 @@ class Progress(Struct, omit_defaults=True, kw_only=True):
     ended_by: EndedBy | None = None
     kept: bool = False
     """Whether its user has decided to leave it unknown."""
+    following: Following | None = None
 
 
 class Row(Struct, kw_only=True):
@@ -96,9 +104,9 @@ class Row(Struct, kw_only=True):
                 manifest=decoded(decode_manifest, self.manifest),
                 points=sent.points,
                 body_hash=sent.body_hash,
-                figures=sent.figures,
                 settings=sent.settings,
                 replaces=sent.replaces,
+                trace=sent.trace,
             ),
             standing=self.standing,
             job_id=self.job_id,
@@ -107,6 +115,7 @@ class Row(Struct, kw_only=True):
             changes=progress.changes,
             raw=progress.raw,
             ended_by=progress.ended_by,
+            following=progress.following,
             written_at=self.written_at,
             updated_at=self.updated_at,
         )
@@ -150,4 +159,4 @@ def seal(*parts: object) -> int:
 
 def now() -> datetime:
     """The present, aware and in UTC."""
-    return datetime.now(UTC)
+    return utc_now()

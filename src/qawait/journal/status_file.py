@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from qawait.journal.figures import Figures, kept_figures
 from qawait.journal.places import private_file
 from qawait.journal.records import Anomaly, Identity, Tally
 from qawait.journal.rows import Row, now
@@ -43,6 +44,8 @@ class Snapshot(Struct, kw_only=True):
     """Everything whose end is not in a file of results; without manifests."""
     notes: dict[str, Any] = {}
     anomalies: list[Anomaly] = []
+    figures: list[Figures] = []
+    """Quality figures of the target, oldest first."""
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -65,6 +68,7 @@ def snapshot(store: Store) -> Snapshot:
         unended=rows,
         notes=store.facts.all(NOTE),
         anomalies=store.anomalies(),
+        figures=kept_figures(store.facts),
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qawait.journal.schema import Connection
     from qawait.journal.segments import Segment, SegmentWriter, Slot
     from qawait.journal.table import Entry
-    from qawait.model import Change, Delivery
+    from qawait.model import Change, Delivery, Following
     from qawait.results import Result
 
 __all__ = ["CUT_OFF", "Store"]
@@ -133,6 +133,7 @@ class Store:
         submission_id: str,
         outcome: Result | Error,
         changes: tuple[Change, ...],
+        following: Following | None = None,
     ) -> None:
         """Its job has ended, or is missing; the result goes to the files of results."""
         standing = standing_of(outcome)
@@ -158,6 +159,7 @@ class Store:
             changes=changes or entry.progress.changes,
             raw=changes[-1].raw if changes else entry.progress.raw,
             ended_by=ended_by,
+            following=following,
         )
         entry.standing, entry.progress = standing, progress
         if standing is Standing.TERMINAL:

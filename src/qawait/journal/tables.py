@@ -8,6 +8,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from qawait.errors import (
@@ -38,6 +39,7 @@ __all__ = [
     "to_parquet",
 ]
 
+FIGURES = "figures"
 _GROUP = 1024
 """Lines that are written at once; more than these are never in memory."""
 
@@ -50,6 +52,7 @@ class SentJob(Struct, frozen=True):
     job_id: str | None
     submission_id: str | None
     error: Error | None
+    calibration_set_id: str | None = None
 
 
 class Line(Struct, frozen=True):
@@ -72,6 +75,7 @@ class Line(Struct, frozen=True):
             "target": self.job.target,
             "job_id": self.job.job_id,
             "submission_id": self.job.submission_id,
+            "calibration_set_id": self.job.calibration_set_id,
             "shots": None if self.result is None else self.result.shots,
             "error": None if error is None else f"{type(error).__name__}: {error}",
         }
@@ -145,6 +149,7 @@ def dataset(reading: Reading) -> Any:
     `counts` has the dimension `outcome` beside them, in Qiskit's order, and `values` the
     dimension `observable`; a cell without a result is 0 in `counts`, with 0 in `shots`,
     and not a number in `values`. Points without parameters are told apart by their key.
+    The quality figures of the target are in the attribute "figures", as JSON.
 
     Raises:
         MissingExtra: xarray is not installed.
@@ -153,7 +158,15 @@ def dataset(reading: Reading) -> Any:
     points = [line for line in lines(reading) if line.key is not None]
     if not points:
         raise ConfigurationError(f"journal {reading.path} has no points; see frame()")
-    return dataset_of(points)
+    arrays = dataset_of(points)
+    if reading.figures:
+        arrays.attrs[FIGURES] = _figures(reading)
+    return arrays
+
+
+def _figures(reading: Reading) -> str:
+    """All that the target said of itself, as JSON: a list, oldest first."""
+    return msgspec.json.encode(reading.figures).decode()
 
 
 def dataset_of(
@@ -258,6 +271,8 @@ def _on_grid(
 def to_parquet(reading: Reading, path: Path) -> int:
     """Write the table as one Parquet file that only its owner can read.
 
+    The quality figures of the target are in its metadata under "figures", as JSON.
+
     Returns:
         How many lines it has.
 
@@ -275,12 +290,14 @@ def to_parquet(reading: Reading, path: Path) -> int:
         [
             *((name, text) for name in ("key", "label", "standing", "target")),
             *((name, text) for name in ("job_id", "submission_id")),
+            ("calibration_set_id", text),
             ("shots", pa.int64()),
             ("error", text),
             ("parameters", pa.map_(text, number)),
             ("counts", pa.map_(text, pa.int64())),
             ("values", pa.map_(text, number)),
-        ]
+        ],
+        {FIGURES: _figures(reading)},
     )
     written = 0
     source = lines(reading)
@@ -317,7 +334,8 @@ def to_npy(reading: Reading, directory: Path) -> int:
 
     `000000.npy` has the shape (shots, bits), column j is classical bit j; its number is
     that of the line in `points.jsonl`, one JSON object for each, where counts and values
-    stand too. Names come from numbers alone, whatever the keys are.
+    stand too. Names come from numbers alone, whatever the keys are. `figures.json` has the
+    quality figures of the target, where there are any.
 
     Returns:
         How many lines there are.
@@ -345,6 +363,9 @@ def to_npy(reading: Reading, directory: Path) -> int:
                     np.save(file, bits, allow_pickle=False)
             table.write(json.dumps(document, allow_nan=False).encode() + b"\n")
             written += 1
+    if reading.figures:
+        with _new_file(directory / f"{FIGURES}.json") as file:
+            file.write(_figures(reading).encode())
     return written
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,11 @@ class Writer:
         self._ballast = False
         self._commits = 0
         self._thread = threading.Thread(
-            target=self._work, name="qawait journal", daemon=True
+            # with the clock of whoever opens it, which may be a virtual one
+            target=copy_context().run,
+            args=(self._work,),
+            name="qawait journal",
+            daemon=True,
         )
         self._thread.start()
 

@@ -17,7 +17,7 @@ _DIALECTS = (
 )
 _JOB = re.compile(r"/(?:jobs?|circuits)/([0-9a-f-]{36})(?:/([\w/]*))?")
 _SUBMIT = re.compile(
-    r"/cocos/jobs|/station/(?:jobs|circuits)|/api/v1/jobs/[^/]+/\w+|/api/job/init/"
+    r"/cocos/jobs|/station/(?:jobs|circuits)|/api/v1/jobs/[^/]+/(?!cancel$)\w+|/api/job/init/"
 )
 
 
