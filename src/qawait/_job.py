@@ -6,7 +6,11 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from qawait._clock import utc_now
+from qawait._forgotten import tells_if_forgotten
+from qawait._live import show_live
 from qawait.errors import (
     ClientClosed,
     Error,
@@ -18,7 +22,16 @@ from qawait.errors import (
     ResultGone,
     fresh,
 )
-from qawait.model import Change, End, Eta, Manifest, State, Status, Step
+from qawait.model import (
+    Change,
+    End,
+    Eta,
+    Following,
+    Manifest,
+    State,
+    Status,
+    Step,
+)
 from qawait.wire import shown
 
 if TYPE_CHECKING:
@@ -94,6 +107,7 @@ def error_of_end(status: Status, job_id: str) -> JobError:
     return kind(said, job_id=job_id, raw=status.raw)
 
 
+@tells_if_forgotten("job")
 class Job:
     """A job at a service: `await job` gives its `Result`, as often as you like.
 
@@ -106,12 +120,14 @@ class Job:
         "__weakref__",
         "_callbacks",
         "_cancel",
+        "_ended",
         "_error",
         "_forecast",
         "_news",
         "_release",
         "_result",
         "changes",
+        "following",
         "id",
         "manifest",
         "queue_position",
@@ -119,6 +135,7 @@ class Job:
         "run_time",
         "submission_id",
         "tag",
+        "trace",
     )
 
     def __init__(
@@ -131,6 +148,7 @@ class Job:
         release: Callable[[], Awaitable[None]] | None = None,
         forecast: Callable[[str], Eta | None] = lambda job_id: None,
         tag: str | None = None,
+        trace: str | None = None,
     ) -> None:
         self.id = job_id
         """The service's id."""
@@ -147,6 +165,11 @@ class Job:
         """Jobs ahead of this one at the last question; None if not known."""
         self.run_time: float | None = None
         """Seconds on the machine, as the service says; None if it does not."""
+        self.following = Following()
+        """How it was followed: questions, and when it was on the machine."""
+        self.trace = trace
+        """The trace context of its submission, as W3C's `traceparent`; None without
+        telemetry."""
         self._cancel = cancel
         self._release = release
         self._forecast = forecast
@@ -154,6 +177,7 @@ class Job:
         self._error: Error | None = None
         # made when somebody waits: of ten thousand jobs most have nobody who does
         self._news: asyncio.Event | None = None
+        self._ended: asyncio.Event | None = None
         self._callbacks: list[tuple[Callable[[Job], Any], Context]] = []
 
     # --- what users ask --------------------------------------------------------------
@@ -305,6 +329,11 @@ class Job:
         seen_at = utc_now() if seen_at is None else seen_at
         self.raw = status.raw
         self.queue_position = status.queue_position
+        self.following = replace(
+            self.following,
+            started_at=status.started_at or self.following.started_at,
+            finished_at=status.finished_at or self.following.finished_at,
+        )
         if status.run_time is not None:
             self.run_time = status.run_time
         added = new_changes(self.changes, status, seen_at)
@@ -312,6 +341,14 @@ class Job:
             self.changes += tuple(added)
             self._tell()
         return bool(added)
+
+    def asked(self) -> None:
+        """It is about to be asked about."""
+        self.following = self.following.asked(utc_now())
+
+    def learned(self, *, late: float) -> None:
+        """Its end is known, so many seconds after it came."""
+        self.following = replace(self.following, late=late)
 
     def settle(self, outcome: Result | Error) -> None:
         """End the waiting with a result or an error; the first one counts."""
@@ -322,13 +359,19 @@ class Job:
         else:
             self._result = outcome
         self._tell()
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set()
         callbacks, self._callbacks = self._callbacks, []
         for callback, context in callbacks:
             self._call_soon(callback, context)
 
     async def _end(self) -> None:
-        while not self.done():
-            await self._more()
+        """Wait until it has ended, and sleep through what comes before."""
+        if not self.done():
+            if self._ended is None:
+                self._ended = asyncio.Event()
+            await self._ended.wait()
 
     async def _more(self) -> None:
         """Wait until there is something new."""
@@ -340,6 +383,17 @@ class Job:
         news, self._news = self._news, None
         if news is not None:
             news.set()
+
+    # --- shown -----------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._display.jobs import job_card
+        from qawait._display.writing import bundle
+
+        return bundle(job_card(self, self._error, self.eta))
+
+    def _ipython_display_(self) -> None:
+        show_live(self, self._repr_mimebundle_, self.done)
 
     def __repr__(self) -> str:
         where = f" on {self.target}" if self.target else ""

@@ -31,6 +31,10 @@ class Jobs:
         """A job of this client that is still in use."""
         return self._known.get(job_id)
 
+    def in_use(self) -> list[Job]:
+        """Every job of this client that somebody still holds, or that is followed."""
+        return list(self._known.values())
+
     def started(
         self,
         opened: Opened,
@@ -58,6 +62,7 @@ class Jobs:
             release=partial(self._release, opened, submission_id) if held else None,
             forecast=self._connection.poller.eta,
             tag=tag,
+            trace=opened.trace,
         )
         self._known[job.id] = job
         self._connection.poller.follow(job, adopted=adopted)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from qawait._clock import utc_now
 from qawait._job import error_of_end
+from qawait._observing import Observing, Watch
 from qawait.errors import (
     AuthenticationError,
     ClientClosed,
@@ -29,13 +30,14 @@ from qawait.errors import (
     TransportError,
     fresh,
 )
-from qawait.model import End, Eta, Manifest, State, Status, Step
+from qawait.model import End, Eta, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from qawait._job import Job
+    from qawait._poller_ports import Record, Source
     from qawait._queue_schedule import QueueSchedule
     from qawait.results import Result
 
@@ -53,63 +55,18 @@ _RESULT_ATTEMPTS = 10
 """How often the result of a ready job is asked for while it is not there."""
 
 
-class Source(Protocol):
-    """What the poller needs of a service."""
-
-    async def question(
-        self, job_id: str, manifest: Manifest
-    ) -> tuple[Status, Result | None]:
-        """Ask once how a job stands; with its result, where one answer brings both."""
-        ...
-
-    async def result(self, job_id: str, status: Status, manifest: Manifest) -> Result:
-        """Fetch the result of a job that is ready."""
-        ...
-
-    def steps_of(self, result: Result) -> tuple[Step, ...]:
-        """The steps that only the result tells."""
-        ...
-
-    def earliest_question(self) -> float:
-        """When the rate limit next lets a question pass, on the poller's clock."""
-        ...
-
-
 class _Followed(Struct):
     job: Job
     since: float
     known: bool
     """Whether the service has ever answered for this job."""
+    watch: Watch
+    """Tells the log, and telemetry, what is seen of it."""
     misses: int = 0
     nonsense: int = 0
     ended: Status | None = None
     """The last status of a ready job whose result is still to be fetched."""
     result_attempts: int = 0
-
-
-class Record(Protocol):
-    """What the poller needs of a journal."""
-
-    def changed(self, job: Job) -> None:
-        """Write down that a job has come to another state; nobody waits for it."""
-        ...
-
-    async def ended(self, job: Job, outcome: Result | Error) -> None:
-        """Write down how a job ended; on the disk when this returns.
-
-        Raises:
-            JournalError: It cannot be written.
-        """
-        ...
-
-    def resume(self, job: Job, *, known: bool = True) -> str | None:
-        """The command with which another program comes back to a job, if there is one.
-
-        Args:
-            job: The job.
-            known: Whether the service knows it.
-        """
-        ...
 
 
 class Poller:
@@ -130,6 +87,7 @@ class Poller:
         workers: int = 8,
         clock: Callable[[], float] = anyio.current_time,
         record: Record | None = None,
+        observing: Observing | None = None,
     ) -> None:
         """Follows nothing yet.
 
@@ -140,12 +98,14 @@ class Poller:
             clock: The event loop's; `eta` may be asked for outside of its tasks.
             record: Where states and ends are written down, before anyone is told of an
                 end; None for nowhere.
+            observing: What is told of all that; None tells the log only.
         """
         self._source = source
         self._schedule = schedule
         self._workers = workers
         self._clock = clock
         self._record = record
+        self._observing = observing or Observing()
         self._followed: dict[str, _Followed] = {}
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
@@ -157,7 +117,10 @@ class Poller:
     def follow(self, job: Job, *, adopted: bool = False) -> None:
         """Ask about a job from now on; an adopted one may be unknown to the service."""
         now = self._clock()
-        self._followed[job.id] = _Followed(job, now, known=not adopted)
+        watch = self._observing.job(job, resumed=adopted)
+        # what a journal says was accepted is known there, for all that one answer says
+        known = not adopted or bool(job.submission_id)
+        self._followed[job.id] = _Followed(job, now, known, watch)
         self._schedule.add(job.id, now, at_once=adopted)
         self._wake()
 
@@ -201,7 +164,9 @@ class Poller:
             # rouses one worker and not all of them
             async with self._turn:
                 followed = await self._next()
-            await self._ask(followed)
+            followed.job.asked()
+            with followed.watch.asking():
+                await self._ask(followed)
 
     async def _next(self) -> _Followed:
         while True:
@@ -255,7 +220,10 @@ class Poller:
             await self._met(followed, error)
         except Exception as error:
             # a fault of ours must end one wait and not all of them
-            log.exception("job %s: the answer could not be read", followed.job.id)
+            ids = {"job_id": followed.job.id}
+            log.exception(
+                "job %(job_id)s: the answer could not be read", ids, extra=ids
+            )
             self._settle(
                 followed,
                 ProtocolError(
@@ -266,15 +234,18 @@ class Poller:
 
     async def _observe(self, followed: _Followed, status: Status) -> None:
         """Take in how a job stands, and put it back unless it has ended badly."""
-        job = followed.job
+        job, now = followed.job, self._clock()
+        finished = self._own_time(followed, status, status.finished_at)
+        if status.end is not None and finished is not None:
+            job.learned(late=max(now - finished, 0.0))
         self._schedule.observed(
             job.id,
-            self._clock(),
+            now,
             ended=status.end is not None,
             running=status.running,
             queue_position=status.queue_position,
             started=self._own_time(followed, status, status.started_at),
-            finished=self._own_time(followed, status, status.finished_at),
+            finished=finished,
         )
         self._wake()
         if status.state is None and status.end is None:
@@ -283,8 +254,10 @@ class Poller:
             # `ready` is shown together with the result, so that neither is early
             followed.ended = status
             return
-        if job.observe(status) and self._record is not None:
-            self._record.changed(job)
+        if job.observe(status):
+            followed.watch.changed()
+            if self._record is not None:
+                self._record.changed(job)
         if status.end is not None:
             await self._end(followed, error_of_end(status, job.id))
 
@@ -323,7 +296,9 @@ class Poller:
                 await self._record.ended(followed.job, outcome)
             except JournalError as error:
                 # it can be fetched again; whoever waits has no use for less than it
-                log.error("job %s: its end was not written: %s", followed.job.id, error)
+                ids = {"job_id": followed.job.id}
+                told = (followed.job.id, error)
+                log.error("job %s: its end was not written: %s", *told, extra=ids)
         self._settle(followed, outcome)
 
     async def _met(self, followed: _Followed, error: Error) -> None:
@@ -414,6 +389,8 @@ class Poller:
     def _settle(self, followed: _Followed, outcome: Result | Error) -> None:
         self._schedule.discard(followed.job.id)
         self._followed.pop(followed.job.id, None)
+        if not followed.job.done():
+            followed.watch.ended(outcome if isinstance(outcome, Error) else None)
         followed.job.settle(outcome)
         self._wake()
 

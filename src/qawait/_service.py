@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qawait._body import LARGE
+from qawait._observing import About, Observing
 from qawait._submission import Opened, Patience, Submitter
 from qawait.errors import (
     ConfigurationError,
@@ -52,8 +54,10 @@ class Service:
         journal: Journal,
         patience: Patience | None = None,
         resuming: Resuming | None = None,
+        observing: Observing | None = None,
     ) -> None:
         self.dialect = dialect
+        self._observing = observing or Observing()
         self._transport = transport
         self._submitter = Submitter(
             dialect,
@@ -213,14 +217,22 @@ class Service:
             SubmissionUncertain: It may run; it is not sent again.
             TransportError: Nothing was delivered, in several attempts.
         """
-        return await self._submitter.submit(
-            submission,
-            submission_id,
-            hold=hold,
-            apart=apart,
-            intent=intent,
-            journal=journal,
-        )
+        circuits = submission.rows or len(submission.circuits)
+        shots = sum(submission.shots_each) or circuits * submission.shots
+        about = About(submission_id, submission.target.name, circuits, shots)
+        with self._observing.submission(about) as submitting:
+            if intent is not None and submitting.trace is not None:
+                intent = replace(intent, trace=submitting.trace)
+            opened = await self._submitter.submit(
+                submission,
+                submission_id,
+                hold=hold,
+                apart=apart,
+                intent=intent,
+                journal=journal,
+            )
+            submitting.job_id = opened.job_id
+        return replace(opened, trace=submitting.trace)
 
     async def release(self, opened: Opened, submission_id: str) -> None:
         """Send the upload that was held back."""

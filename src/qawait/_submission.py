@@ -57,6 +57,8 @@ class Opened(Struct, frozen=True):
     job_id: str
     held: Call | None = None
     """The last upload, where it was held back; the job runs when it is sent."""
+    trace: str | None = None
+    """In which trace it was sent, as W3C's `traceparent`; None without telemetry."""
 
 
 class Patience(Struct, frozen=True, kw_only=True):

@@ -19,8 +19,9 @@ from yarl import URL
 
 from qawait._address import checked_root, is_loopback
 from qawait._bearer import Bearer
-from qawait._body import Body, Unreadable
+from qawait._body import Body, Unreadable, ends_with_its_connection
 from qawait._clock import epoch
+from qawait._observing import Observing
 from qawait._pace import backoff
 from qawait._quota import POLITE
 from qawait._refusals import error_of, retry_after
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from qawait._auth import Secret, TokenSource
+    from qawait._observing import Attempt
     from qawait._quota import Quota
     from qawait._shared_quota import QuotaStore
     from qawait._turnstile import Turn
@@ -187,6 +189,7 @@ class Transport:
         random: Random | None = None,
         user_agent: str = "qawait",
         clock: Callable[[], float] = epoch,
+        observing: Observing | None = None,
     ) -> None:
         self.root = checked_root(url)
         self._base = str(self.root)
@@ -199,6 +202,7 @@ class Transport:
         self._ca_file = ca_file
         self._random = random or Random()
         self._user_agent = user_agent
+        self._observing = observing or Observing()
         self.gate = Turnstile(
             quota,
             partial(self._shared, quota, token),
@@ -267,6 +271,7 @@ class Transport:
         wait = backoff(attempt, self._random) if asked is None else asked
         if wait > self._retry.longest_wait:
             return False
+        self._observing.repeated(error)
         await anyio.sleep(wait)
         return True
 
@@ -288,6 +293,9 @@ class Transport:
         if answer.status == 401 and await self._bearer.renewed(token):
             # refused before anything came of it, so also a submission is sent again
             answer, _ = await self._attempt(call, before_body)
+        if answer.status < 200:
+            # 101, for aiohttp waits past the others: nobody asked for another protocol
+            raise ProtocolError(f"{call.path}: answered {answer.status}, out of place")
         if answer.status >= 300 and answer.status not in call.tolerated:
             raise error_of(answer, self._read_error)
         return answer
@@ -305,20 +313,30 @@ class Transport:
                 body = _WatchedBody(
                     call.body, before_body, content_type=call.content_type
                 )
-            try:
-                return await self._exchange(call, body, token, turn), token
-            except (aiohttp.ClientError, OSError) as error:
-                self._sessions.broke(call)
-                if body is not None and body.refusal is not None:
-                    failure = body.refusal
-                else:
-                    sent = body.started if body is not None else True
-                    failure = _translated(error, self.root, sent=sent)
-            # neither cause nor context: aiohttp's errors show the Authorization header
-            raise failure
+            attempt, around = self._observing.attempt(
+                call, self._base, self.root.host, self.root.port
+            )
+            with around:
+                try:
+                    return await self._exchange(call, body, token, turn, attempt), token
+                except (aiohttp.ClientError, OSError) as error:
+                    self._sessions.broke(call)
+                    if body is not None and body.refusal is not None:
+                        failure = body.refusal
+                    else:
+                        sent = body.started if body is not None else True
+                        failure = _translated(error, self.root, sent=sent)
+                # neither cause nor context: aiohttp's errors show the Authorization
+                # header
+                raise failure
 
     async def _exchange(
-        self, call: Call, body: _WatchedBody | None, token: Secret | None, turn: Turn
+        self,
+        call: Call,
+        body: _WatchedBody | None,
+        token: Secret | None,
+        turn: Turn,
+        attempt: Attempt | None,
     ) -> Answer:
         url = _url(self._base, call.path, call.query)
         limits = self._limits
@@ -343,9 +361,15 @@ class Transport:
             turn.heard(response.headers)
             if response.status == 429:
                 turn.refused(retry_after(response.headers))
-            return await self._read(response, call)
+            if attempt is not None:
+                attempt.answered(response.status, 0)
+            answer = await self._read(response, call)
+            if attempt is not None:
+                attempt.answered(response.status, answer.size)
+            return answer
 
     async def _read(self, response: aiohttp.ClientResponse, call: Call) -> Answer:
+        ends_with_its_connection(response)
         good = response.status < 300
         limits = self._limits
         limit = limits.result_bytes if call.result and good else limits.answer_bytes

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from qawait.results import Layout, Result
@@ -23,6 +24,7 @@ __all__ = [
     "End",
     "Eta",
     "Exchange",
+    "Following",
     "Manifest",
     "State",
     "Status",
@@ -208,6 +210,33 @@ class Status(Struct, frozen=True, kw_only=True):
     run_time: float | None = None
     """Seconds on the machine, in the service's own words; None if it does not say."""
     calibration_set_id: str | None = None
+
+
+class Following(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How a job was followed by the program that saw it end."""
+
+    questions: int = 0
+    """How often the service was asked about it."""
+    asked_at: tuple[datetime, ...] = ()
+    """When it was asked last, at most 32 times, oldest first (aware, UTC, our clock)."""
+    started_at: datetime | None = None
+    """When it came onto the machine, by the service's clock; None if it does not say."""
+    finished_at: datetime | None = None
+    """When it left the machine, likewise."""
+    late: float | None = None
+    """Seconds from its end at the service until this was known here, both on our clock;
+    None where the service gives no times."""
+
+    def asked(self, at: datetime) -> Following:
+        """The same after one more question."""
+        return replace(
+            self,
+            questions=self.questions + 1,
+            asked_at=(*self.asked_at[1 - _MOST_ASKED :], at),
+        )
+
+
+_MOST_ASKED = 32
 
 
 class Eta(Struct, frozen=True):
