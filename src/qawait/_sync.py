@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -19,7 +18,7 @@ from qawait.services import IQMService, QoroService
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 
-__all__ = ["Blocking", "connect_sync"]
+__all__ = ["Blocking", "blocking_client", "connect_sync"]
 
 
 class Blocking:
@@ -120,7 +119,7 @@ async def _called(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     value = function(
         *(_plain(a) for a in args), **{k: _plain(v) for k, v in kwargs.items()}
     )
-    return await value if inspect.iscoroutine(value) else value
+    return await value if asyncio.iscoroutine(value) else value
 
 
 async def _next(source: AsyncIterator[Any]) -> Any:
@@ -151,6 +150,16 @@ def connect_sync(
             "connect_sync would block the running event loop (a notebook has one, too); "
             "write `client = await qawait.open(...)`"
         )
+    with blocking_client(service, **options) as client:
+        yield client
+
+
+@contextmanager
+def blocking_client(
+    service: IQMService | QoroService | None = None,
+    **options: Unpack[ConnectOptions],
+) -> Generator[Any, None, None]:
+    """What `connect_sync` does, wherever it is called."""
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(connect(service, **options)) as client,

@@ -31,6 +31,8 @@ __all__ = ["QasmTemplate", "parsed", "to_qasm2", "written"]
 _DECLARED = re.compile(r"\b(?:[qc]reg\s+\w+|qubit|bit)\s*\[\s*(\d[\d_]*)")
 _QASM2_PLACE = re.compile(r"<input>:(\d+),(\d+): (.*)", re.DOTALL)
 _QASM3_PLACE = re.compile(r"L?(\d+)[,:]C?(\d+): (.*)", re.DOTALL)
+_FUNCTIONS = {"cos", "exp", "ln", "pi", "sin", "sqrt", "tan"}
+"""Words of OpenQASM 2 that Qiskit's writer takes for names."""
 _OPAQUE = re.compile(r"^opaque (\w+)", re.MULTILINE)
 
 
@@ -170,6 +172,7 @@ def written(circuit: QuantumCircuit, origin: str) -> str:
     """
     from qiskit import qasm2
 
+    circuit = _without_clashes(circuit)
     try:
         try:
             text = qasm2.dumps(circuit)
@@ -185,6 +188,39 @@ def written(circuit: QuantumCircuit, origin: str) -> str:
         reason = f"{opaque[1]!r} cannot be written in OpenQASM 2: it has no definition"
         raise CircuitError(origin, reason)
     return text
+
+
+def _without_clashes(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit itself, or a copy in which no register is called like a gate.
+
+    Qiskit writes `creg x[2];` as it is, which no parser takes beside the gate `x`.
+    """
+    from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
+    registers = [*circuit.qregs, *circuit.cregs]
+    names = {register.name for register in registers}
+    gates = _FUNCTIONS | get_standard_gate_name_mapping().keys()
+    gates |= {operation.name for operation in circuit.data}
+    if gates.isdisjoint(names):
+        return circuit
+    copy = QuantumCircuit(name=circuit.name, global_phase=circuit.global_phase)
+    copy.add_bits(circuit.qubits)
+    copy.add_bits(circuit.clbits)
+    for register in registers:
+        name = register.name
+        while name in gates or (name != register.name and name in names):
+            name = f"reg_{name}"
+        names.add(name)
+        kind = (
+            QuantumRegister
+            if isinstance(register, QuantumRegister)
+            else ClassicalRegister
+        )
+        copy.add_register(kind(name=name, bits=tuple(register)))
+    for operation in circuit.data:
+        copy.append(operation)
+    return copy
 
 
 @cache

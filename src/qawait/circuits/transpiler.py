@@ -22,14 +22,18 @@ from qawait.iqm.circuit import Instruction
 from qawait.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qiskit import QuantumCircuit
-    from qiskit.transpiler import StagedPassManager
+    from qiskit.transpiler import (
+        InstructionProperties,
+        QubitProperties,
+        StagedPassManager,
+    )
 
     from qawait.iqm.architecture import DynamicQuantumArchitecture
 
-__all__ = ["Chip", "native_form", "transpiled"]
+__all__ = ["Chip", "chip_of", "native_form", "target_of", "transpiled"]
 
 _ENDS_IN_NUMBER = re.compile(r".*_\d+", re.DOTALL)
 
@@ -57,7 +61,7 @@ def transpiled(
     Raises:
         CircuitError: It is too wide or has no native form.
     """
-    chip = _chip_of(architecture)
+    chip = chip_of(architecture)
     width, available = circuit.num_qubits, len(chip.qubits)
     if width > available:
         reason = f"needs {width} qubits, {target_name} has {available}"
@@ -97,7 +101,8 @@ def native_form(
     return _Writer(circuit, chip, origin).written(symbols)
 
 
-def _chip_of(architecture: DynamicQuantumArchitecture) -> Chip:
+def chip_of(architecture: DynamicQuantumArchitecture) -> Chip:
+    """The qubits and couplers of an architecture that circuits are compiled for."""
     driven = {component for locus in architecture.loci("prx") for component in locus}
     measured = {
         component for locus in architecture.loci("measure") for component in locus
@@ -114,20 +119,48 @@ def _chip_of(architecture: DynamicQuantumArchitecture) -> Chip:
     )
 
 
+def target_of(
+    chip: Chip,
+    *,
+    figures: Mapping[tuple[str, tuple[int, ...]], InstructionProperties] | None = None,
+    qubits: Sequence[QubitProperties] | None = None,
+) -> Target:
+    """A chip as Qiskit's transpiler wants it described.
+
+    Args:
+        chip: The chip.
+        figures: How well a gate does, by its name in Qiskit and its qubits, where that
+            is known; None knows nothing.
+        qubits: Of each qubit in order; None knows nothing.
+    """
+    known = figures or {}
+
+    def everywhere(gate: str) -> dict[Any, InstructionProperties | None]:
+        return {(i,): known.get((gate, (i,))) for i in range(len(chip.qubits))}
+
+    target = Target(
+        num_qubits=len(chip.qubits),
+        qubit_properties=None if qubits is None else list(qubits),
+    )
+    # PRX(θ, φ) is Qiskit's R. Wire reference §5.1.
+    target.add_instruction(RGate(Parameter("theta"), Parameter("phi")), everywhere("r"))
+    both_ways = {
+        pair: known.get(("cz", pair))
+        for a, b in chip.couplers
+        for pair in ((a, b), (b, a))
+    }
+    target.add_instruction(CZGate(), both_ways)
+    target.add_instruction(Measure(), everywhere("measure"))
+    target.add_instruction(Reset(), everywhere("reset"))
+    target.add_instruction(Delay(Parameter("t")), everywhere("delay"))
+    return target
+
+
 # Building a pass manager takes some 35 ms, running it on a small circuit 2 ms.
 @lru_cache(maxsize=16)
 def _passes(chip: Chip, level: int, seed: int) -> tuple[StagedPassManager, Lock]:
-    everywhere: dict[Any, None] = {(i,): None for i in range(len(chip.qubits))}
-    target = Target(num_qubits=len(chip.qubits))
-    # PRX(θ, φ) is Qiskit's R. Wire reference §5.1.
-    target.add_instruction(RGate(Parameter("theta"), Parameter("phi")), everywhere)
-    both_ways = {pair: None for a, b in chip.couplers for pair in ((a, b), (b, a))}
-    target.add_instruction(CZGate(), both_ways)
-    target.add_instruction(Measure(), everywhere)
-    target.add_instruction(Reset(), everywhere)
-    target.add_instruction(Delay(Parameter("t")), everywhere)
     passes = generate_preset_pass_manager(
-        optimization_level=level, target=target, seed_transpiler=seed
+        optimization_level=level, target=target_of(chip), seed_transpiler=seed
     )
     return passes, Lock()
 
