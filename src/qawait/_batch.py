@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from qawait.errors import ConfigurationError
@@ -12,6 +13,7 @@ from qawait.iqm.circuit import Circuit
 from qawait.iqm.options import Options as IQMOptions
 from qawait.iqm.screening import Screen
 from qawait.iqm.validation import Machine, check, check_mapping
+from qawait.journal.records import Intent
 from qawait.model import CircuitRecord, Dialect, Manifest, Submission, Target
 from qawait.qoro.options import Options as QoroOptions
 
@@ -29,12 +31,14 @@ __all__ = [
     "batch",
     "calibration_of",
     "check_native",
+    "intent_of",
     "is_light",
     "is_unchecked",
     "left_to_check",
     "options_for",
     "prepare",
     "prepare_as_is",
+    "settings_of",
 ]
 
 Options = IQMOptions | QoroOptions
@@ -303,4 +307,43 @@ def batch(
         target=target.name,
         simulated=target.simulated,
         calibration_set_id=calibration_set_id,
+    )
+
+
+def settings_of(
+    dialect: Dialect,
+    options: Options,
+    measure_all: bool | None,
+    compile: bool,  # noqa: A002
+    seed: int,
+    optimization_level: int,
+) -> dict[str, Any]:
+    """All that circuits are made and sent with, in plain values, for the record."""
+    return {
+        "dialect": dialect.name,
+        "options": to_builtins(options),
+        "measure_all": measure_all,
+        "compile": compile,
+        "seed": index(seed),
+        "optimization_level": optimization_level,
+    }
+
+
+def intent_of(
+    submission: Submission,
+    manifest: Manifest,
+    submission_id: str,
+    settings: dict[str, Any],
+) -> Intent:
+    """What is written down of a batch before anything of it is sent."""
+    each = submission.shots_each
+    taken = 0 if submission.observables is not None else submission.shots
+    return Intent(
+        submission_id=submission_id,
+        target=submission.target.name,
+        circuits=len(manifest.circuits),
+        shots=sum(record.shots or 0 for record in manifest.circuits),
+        tag=submission.tag,
+        manifest=manifest,
+        settings=settings | {"shots": list(each) if each else taken},
     )

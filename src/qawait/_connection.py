@@ -8,7 +8,7 @@ import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -18,6 +18,8 @@ from qawait import __version__
 from qawait._address import is_loopback
 from qawait._clock import clock_in_use, epoch
 from qawait._embedded import embedded
+from qawait._figures import FigureKeeper
+from qawait._observing import observing
 from qawait._pace import Pace
 from qawait._poller import Poller
 from qawait._published import Published
@@ -32,9 +34,10 @@ from qawait.journal.records import EMBEDDED, Identity
 from qawait.services import IQMService, QoroService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from qawait._job import Job
+    from qawait._observing import TelemetrySource
     from qawait._transport import Limits, Retry
     from qawait.errors import Error
     from qawait.journal.file import FileJournal
@@ -42,7 +45,10 @@ if TYPE_CHECKING:
     from qawait.model import Dialect, Target
     from qawait.results import Result
 
-__all__ = ["SUBMISSIONS", "Connection"]
+__all__ = ["SUBMISSIONS", "Connection", "OpensJournal"]
+
+OpensJournal: TypeAlias = "Callable[[Identity], Awaitable[Journal]]"
+"""Opens the journal of a client once it is known whose it must be."""
 
 log = logging.getLogger("qawait")
 
@@ -59,7 +65,8 @@ SUBMISSIONS = 4
 class Connection:
     """Everything that is open while a client is, and how it is opened and closed.
 
-    `wire`, `poller`, `published` and `submissions` are there once `open` has returned.
+    `wire`, `poller`, `published`, `figures` and `submissions` are there once `open` has
+    returned.
     """
 
     def __init__(
@@ -75,7 +82,8 @@ class Connection:
         ca_file: str | Path | None,
         workers: int,
         seed: int | None,
-        journal: str | Path | UnsetType | None = None,
+        journal: str | Path | UnsetType | OpensJournal | None = None,
+        telemetry: TelemetrySource | bool = True,
     ) -> None:
         if not isinstance(service, IQMService | QoroService | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
@@ -85,6 +93,7 @@ class Connection:
             raise ConfigurationError("store belongs to the local service only")
         self.service = service
         self.is_embedded = service is None
+        self._telemetry = telemetry
         self.journal: Journal = MemoryJournal()
         self._wanted_journal = journal
         self.sweeps = 0
@@ -189,6 +198,7 @@ class Connection:
             self.service = await stack.enter_async_context(embedded(self._store))
             log.info("no service was named: circuits run on the local simulator")
         service = self.service
+        told = observing(self._telemetry)
         self.transport = Transport(
             service.url,
             service.token,
@@ -200,6 +210,7 @@ class Connection:
             ca_file=self._ca_file,
             random=self._random,
             user_agent=f"qawait/{__version__}",
+            observing=told,
         )
         await stack.enter_async_context(self.transport)
         dialect, target = await self._found(service)
@@ -211,7 +222,11 @@ class Connection:
                 f"{dialect.vendor}:{service.url}", target.name
             )
         self.wire = Service(
-            dialect, self.transport, self.journal, resuming=self.record.resuming
+            dialect,
+            self.transport,
+            self.journal,
+            resuming=self.record.resuming,
+            observing=told,
         )
         # a virtual world stands for the services out there
         here = is_local and clock_in_use() is None
@@ -226,9 +241,12 @@ class Connection:
             workers=self._workers,
             clock=self._loop.time,
             record=self.record,
+            observing=told,
         )
         self.submissions = asyncio.Semaphore(SUBMISSIONS)
         self.published = Published(self.wire, target.name)
+        self.figures = FigureKeeper(self.published)
+        stack.push_async_callback(self.figures.settle)
         service.connections.append(self.wire)
         stack.callback(service.connections.remove, self.wire)
 
@@ -244,6 +262,41 @@ class Connection:
             return await wire.exchange(service.generation(dialect)), target
         raise service.unspoken()
 
+    # --- shown ------------------------------------------------------------------------
+
+    def in_a_line(self) -> str:
+        """The client as its repr shows it."""
+        service = self._service_in_words()
+        if self.target is None:
+            return f"<Client of {service}, not open: use `async with`>"
+        simulated = ", simulated" if self.target.simulated else ""
+        closed = ", closed" if self.closed else ""
+        return f"<Client of {service}: target {self.target.name}{simulated}{closed}>"
+
+    def in_a_notebook(self) -> dict[str, str]:
+        """The client by MIME type."""
+        from qawait._display.clients import client_card
+        from qawait._display.writing import bundle
+
+        path, open_yet = self.journal.path, self.target is not None
+        afterlife = "jobs go on at the service; `client.job(id)` comes back to them"
+        if self.is_embedded and self._store is None:
+            afterlife = "its local service has ended with it"
+        return bundle(
+            client_card(
+                self._service_in_words(),
+                self.target,
+                closed=self.closed,
+                afterlife=afterlife,
+                usage=self.transport.usage if open_yet else None,
+                journal=None if path is None else str(path),
+                followed=len(self.poller) if hasattr(self, "poller") else 0,
+            )
+        )
+
+    def _service_in_words(self) -> str:
+        return "the local simulator" if self.is_embedded else repr(self.service)
+
     # --- the journal ------------------------------------------------------------------
 
     async def _open_journal(
@@ -251,6 +304,11 @@ class Connection:
     ) -> None:
         """Open the journal on the disk, where there is to be one."""
         wanted = self._wanted_journal
+        if callable(wanted):
+            journal = await wanted(await self.identity(dialect))
+            stack.push_async_callback(journal.close)
+            self.journal = self.record.journal = journal
+            return
         if wanted is None or (wanted is UNSET and is_local):
             if not is_local:
                 log.warning(
@@ -309,7 +367,9 @@ class JobRecord:
     async def ended(self, job: Job, outcome: Result | Error) -> None:
         """Write down how a job ended."""
         if self._has(job):
-            await self.journal.ended(job.submission_id, outcome, job.changes)
+            await self.journal.ended(
+                job.submission_id, outcome, job.changes, job.following
+            )
         self.elsewhere.discard(job.submission_id)
 
     def resume(self, job: Job, *, known: bool = True) -> str | None:

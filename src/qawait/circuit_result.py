@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 (fields of Structs resolve at run time)
 from operator import index
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -27,7 +28,7 @@ from qawait.packing import gather, holds, pack, read_only
 from qawait.shots import Shots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -315,8 +316,8 @@ class CircuitResult(Struct, frozen=True, kw_only=True):
             op: A SparsePauliOp, or one label in Qiskit's order ("IIZ": Z on qubit 0).
 
         Returns:
-            The value, and its standard error: None if the service computed the value,
-            or for a single shot.
+            The value, and its standard error, which is None if the service computed the
+            value, and for a single shot.
 
         Raises:
             NotMeasured: It is not diagonal, acts on a bit that was never measured, has
@@ -329,6 +330,12 @@ class CircuitResult(Struct, frozen=True, kw_only=True):
             return submitted_value(terms, self.values), None
         unmeasured = self.layout.unmeasured() if self.layout else ()
         return mean_of(terms, self.histogram(), unmeasured)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._display.results import circuit_card
+        from qawait._display.writing import bundle
+
+        return bundle(circuit_card(self))
 
     def __repr__(self) -> str:
         about = [repr(self.label)]

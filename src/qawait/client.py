@@ -22,13 +22,16 @@ from qawait._batch import (
     batch,
     calibration_of,
     check_native,
+    intent_of,
     is_light,
     is_unchecked,
     left_to_check,
     options_for,
     prepare,
     prepare_as_is,
+    settings_of,
 )
+from qawait._forgotten import tells_if_forgotten
 from qawait._interleaved import Interleaved
 from qawait._jobs import Jobs
 from qawait._points import (
@@ -41,7 +44,6 @@ from qawait._points import (
 )
 from qawait._service import Opened
 from qawait.errors import ConfigurationError, Error
-from qawait.journal.records import Intent
 from qawait.model import Manifest, Status, Submission, Target
 from qawait.wire import checked_id
 
@@ -71,6 +73,7 @@ _Ts = TypeVarTuple("_Ts")
 __all__ = ["Client"]
 
 
+@tells_if_forgotten("client")
 class Client:
     """A connection to one target of one service. Made by `connect` or `open`.
 
@@ -127,6 +130,11 @@ class Client:
         if self._connection.target is None:
             raise ConfigurationError("the client is not open")
         return self._connection.target
+
+    @property
+    def journal(self) -> Path | None:
+        """Where its journal is on the disk; None if it keeps none there."""
+        return self._connection.journal.path
 
     @property
     def usage(self) -> Usage:
@@ -322,8 +330,11 @@ class Client:
             template=template,
             calibration_set_id=pinned,
         )
+        settings = settings_of(
+            dialect, wire_options, measure_all, compile, seed, optimization_level
+        )
         return await self._send(
-            submission, manifest, tag=tag, hold=hold, apart=not light
+            submission, manifest, settings, hold=hold, apart=not light
         )
 
     async def _apart_from_the_loop(
@@ -341,26 +352,21 @@ class Client:
         self,
         submission: Submission,
         manifest: Manifest,
+        settings: dict[str, Any],
         *,
-        tag: str | None,
         hold: bool,
         apart: bool,
     ) -> Job:
-        intent = Intent(
-            submission_id=str(uuid.uuid4()),
-            target=self.target.name,
-            circuits=len(manifest.circuits),
-            shots=sum(record.shots or 0 for record in manifest.circuits),
-            tag=tag,
-            manifest=manifest,
-            figures=self.target.figures,
-        )
-        submission_id = intent.submission_id
-        async with self._connection.submissions:
+        submission_id, connection = str(uuid.uuid4()), self._connection
+        intent = intent_of(submission, manifest, submission_id, settings)
+        async with connection.submissions:
+            connection.figures.submitted(
+                manifest.calibration_set_id, connection.journal
+            )
             opened = await self._wire.submit(
                 submission, submission_id, hold=hold, apart=apart, intent=intent
             )
-        return self._jobs.started(opened, submission_id, manifest, tag=tag)
+        return self._jobs.started(opened, submission_id, manifest, tag=submission.tag)
 
     def sweep(
         self, circuits: Any, grid: Any = None, **options: Unpack[SweepOptions]
@@ -431,16 +437,10 @@ class Client:
         await self._wire.delete(_checked(job) if isinstance(job, str) else job.id)
 
     def __repr__(self) -> str:
-        connection = self._connection
-        local = connection.is_embedded
-        service = "the local simulator" if local else repr(connection.service)
-        if connection.target is None:
-            return f"<Client of {service}, not open: use `async with`>"
-        simulated = ", simulated" if connection.target.simulated else ""
-        closed = ", closed" if connection.closed else ""
-        return (
-            f"<Client of {service}: target {connection.target.name}{simulated}{closed}>"
-        )
+        return self._connection.in_a_line()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self._connection.in_a_notebook()
 
 
 def _checked(job_id: str) -> str:

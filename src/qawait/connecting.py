@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from msgspec import UNSET, UnsetType
 
 from qawait._connection import Connection
+from qawait._forgotten import told_if_forgotten
 from qawait._transport import Limits, Retry
 from qawait.client import Client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qawait._observing import TelemetrySource
     from qawait._pace import Pace
     from qawait.services import IQMService, QoroService
 
@@ -32,6 +34,7 @@ def connect(
     workers: int = 8,
     seed: int | None = None,
     journal: str | Path | UnsetType | None = UNSET,
+    telemetry: TelemetrySource | bool = True,
 ) -> Client:
     """Connect to a service: `async with qawait.connect(IQMService(url)) as client`.
 
@@ -52,6 +55,9 @@ def connect(
             it is a new one among those that `qawait journal ls` lists, kept for 30 days
             after it was last written, and there is none for a service on this machine.
             None keeps none.
+        telemetry: Where spans and metrics go. True is the providers of OpenTelemetry
+            that the program has set up, if it has; `qawait.telemetry.Telemetry(...)`
+            has others, and False is nowhere.
 
     Raises:
         ConfigurationError: No such target, an address that is none, a missing extra.
@@ -71,6 +77,7 @@ def connect(
         workers=workers,
         seed=seed,
         journal=journal,
+        telemetry=telemetry,
     )
     return Client(connection)
 
@@ -88,8 +95,10 @@ class ConnectOptions(TypedDict, total=False):
     workers: int
     seed: int | None
     journal: str | Path | UnsetType | None
+    telemetry: TelemetrySource | bool
 
 
+@told_if_forgotten("qawait.open(...)")
 async def open_client(
     service: IQMService | QoroService | None = None,
     **options: Unpack[ConnectOptions],

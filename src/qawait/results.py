@@ -285,6 +285,12 @@ class Result(Sequence[CircuitResult]):
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._display.results import result_card
+        from qawait._display.writing import bundle
+
+        return bundle(result_card(self))
+
     def __repr__(self) -> str:
         about = [f"job {self.job_id}", _circuits(len(self)), self.kind]
         if self.target is not None:

@@ -111,6 +111,12 @@ class RunResult(Struct, frozen=True, kw_only=True):
             arrays = as_measurements(self.measurements)
             msgspec.structs.force_setattr(self, "measurements", arrays)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._display.configs import run_card
+        from qawait._display.writing import bundle
+
+        return bundle(run_card(self))
+
     @classmethod
     def decode(cls, body: bytes) -> RunResult:
         """Reads the JSON object `{status, measurements, message, metadata, warnings}`.

@@ -123,6 +123,12 @@ class ExecutionConfig(Struct, frozen=True, repr_omit_defaults=True):
         """
         return _unchecked(_from_wire(data))
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from qawait._display.configs import config_card
+        from qawait._display.writing import bundle
+
+        return bundle(config_card(self))
+
     def __hash__(self) -> int:
         # The values of api_meta may be lists, its keys are always strings.
         meta = None if self.api_meta is None else frozenset(self.api_meta)
