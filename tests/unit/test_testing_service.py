@@ -236,6 +236,7 @@ def test_what_a_program_raises_comes_out_as_it_is():
         ({"service_time": 1.0, "service_time_cv": -1.0}, "spread"),
         ({"service_time_cv": 1.0}, "needs a service time"),
         ({"faults": "no_such_thing"}, "no_such_thing"),
+        ({"broken": "P7"}, "P7"),
     ],
 )
 def test_what_cannot_be_right_is_said(options: dict[str, Any], says: str):
@@ -282,3 +283,19 @@ def test_a_program_without_a_file_can_simulate_too():
         [sys.executable, "-c", INTERACTIVE], capture_output=True, text=True
     )
     assert done.stdout == "{'0': 7}\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("broken", "word"), [(None, "RUNNING"), ("P2", "RUNNING"), ("p1,P4", "PENDING")]
+)
+def test_a_promise_can_be_broken(broken: str | None, word: str):
+    """Where P4 is, a job that runs is said to wait."""
+
+    async def program() -> str:
+        async with service(service_time=60.0, broken=broken) as there:
+            async with qawait.connect(there.qoro) as client:
+                job = await client.submit(BELL, shots=5)
+                await anyio.sleep(10)
+                return (await client.status(job.id)).raw
+
+    assert run_virtual(program) == word

@@ -127,14 +127,25 @@ class JumpingClock:
         finally:
             alarm.over.set()
 
-    async def jump(self) -> None:
-        """Moves on to the next moment, and lets happen what belongs to it."""
-        if not self._alarms:
-            return
-        self._ahead += max(min(a.at for a in self._alarms) - self.time(), 0.0)
+    async def jump(self, until: float = math.inf) -> bool:
+        """Moves on to the next moment, and lets happen what belongs to it.
+
+        Args:
+            until: Goes no further than that; with no moment before it, just there.
+
+        Returns:
+            Whether there was a moment to move on to.
+        """
+        following = min((alarm.at for alarm in self._alarms), default=math.inf)
+        if following > until or not self._alarms:
+            if until < math.inf:
+                self._ahead += max(until - self.time(), 0.0)
+            return False
+        self._ahead += max(following - self.time(), 0.0)
         now = self.time()
         due = [alarm for alarm in self._alarms if alarm.at <= now]
         self._jumped.set()
         self._jumped = anyio.Event()
         for alarm in due:
             await alarm.over.wait()
+        return True

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 from contextlib import asynccontextmanager
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from uuid import uuid4
 
 import anyio
-import msgspec
 from aiohttp import web
 
 # A client takes other paths until these are loaded, and the first run of a program is to
 # be the same as the next.
 import qawait.circuits  # pyright: ignore[reportUnusedImport]
 import qawait.results  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from qawait._auth import Secret
+from qawait._clock import clock_in_use, use_clock
 from qawait.errors import ConfigurationError
 from qawait.local.app import application
 from qawait.local.engine import Engine
-from qawait.local.faults import FaultScript, read_faults
+from qawait.local.faults.promises import read_promises
 from qawait.local.jobs import Job, Moment, Stage, now
 from qawait.local.ledger import MOST_ENTRIES, Ledger
 from qawait.local.memory_store import MemoryStore
-from qawait.local.moving_on import dated
+from qawait.local.moving_on import dated, moved_on
 from qawait.local.options import Quotas, ServeOptions
+from qawait.local.pacing import JumpingClock
 from qawait.local.rate_limit import RATE_LIMITS
 from qawait.local.targets import CHIPS
-from qawait.services import IQMService, QoroService
+from qawait.testing.running import (
+    FaultSwitch,
+    LocalService,
+    ServiceToken,
+    VirtualClock,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
 
-__all__ = ["LocalService", "service"]
+    from qawait.local.rate_limit import RateLimit
+
+__all__ = ["ServiceOptions", "service"]
 
 _HOST = "127.0.0.1"
 _STRANGER = (
@@ -44,72 +50,25 @@ _STRANGER = (
 )
 
 
-class LocalService:
-    """A service that runs; made by `service`."""
-
-    def __init__(self, url: str, token: _Token, ledger: Ledger) -> None:
-        self.url = url
-        """Its address; below it are the same paths as those of `qawait serve`."""
-        self.iqm = IQMService(url, token=token(), environment={})
-        """For `qawait.connect`: the IQM dialects."""
-        self.qoro = QoroService(f"{url}/api", token=token())
-        """For `qawait.connect`: Qoro's dialect."""
-        self._token = token
-        self._ledger = ledger
-        self.iqm.token = _Holder(token)
-        self.qoro.token = _Holder(token)
-
-    @property
-    def token(self) -> str:
-        """What opens it now."""
-        return self._token()
-
-    def replace_token(self) -> None:
-        """Take another token from now on, and the old one no more.
-
-        `iqm` and `qoro` find the new one when they are refused, as clients do that read
-        a token from a file which somebody keeps new.
-        """
-        self._token.replace()
-
-    def ledger(self) -> dict[str, Any]:
-        """What it received and ran so far, as `GET /_ledger` tells it."""
-        return msgspec.json.decode(self._ledger.write())
-
-    def __repr__(self) -> str:
-        return f"<a local service at {self.url}>"
+Clock = Literal["real", "virtual", "manual"]
 
 
-class _Token:
-    """The token that the service takes."""
+class ServiceOptions(TypedDict, total=False):
+    """The keyword arguments of `service`."""
 
-    def __init__(self) -> None:
-        self.replace()
-
-    def __call__(self) -> str:
-        return self._text
-
-    def replace(self) -> None:
-        self._text = secrets.token_urlsafe(24)
-
-
-class _Holder:
-    """A client's source of tokens: the service's own, as it was when last read."""
-
-    name = "qawait.testing"
-    unread = False
-    expires_at: float | None = None
-
-    def __init__(self, token: _Token) -> None:
-        self._token = token
-        self._held = Secret(token())
-
-    def current(self) -> Secret | None:
-        return self._held
-
-    def renew(self) -> bool:
-        before, self._held = self._held, Secret(self._token())
-        return before.reveal() != self._held.reveal()
+    service_time: float | None
+    service_time_cv: float
+    servers: int
+    strangers: float
+    outages: Sequence[tuple[float, float]]
+    faults: str | None
+    broken: str | None
+    rate_limit: Literal["iqm"] | None
+    target: str
+    simulate: bool
+    seed: int
+    most_recorded: int
+    clock: Clock
 
 
 @asynccontextmanager
@@ -121,11 +80,13 @@ async def service(
     strangers: float = 0.0,
     outages: Sequence[tuple[float, float]] = (),
     faults: str | None = None,
+    broken: str | None = None,
     rate_limit: Literal["iqm"] | None = None,
     target: str = "square20",
     simulate: bool = False,
     seed: int = 0,
     most_recorded: int = MOST_ENTRIES,
+    clock: Clock = "real",
 ) -> AsyncGenerator[LocalService]:
     """Run the local service in this event loop for the length of the block.
 
@@ -143,12 +104,17 @@ async def service(
         outages: From when to when, after the start of the service, it refuses
             connections; those that are open when one begins are reset.
         faults: A fault script, as `qawait serve --faults` takes it.
+        broken: Promises that Qoro's dialect breaks, as `qawait serve --broken` takes
+            them: "P1,P4"; None breaks none.
         rate_limit: `iqm` for IQM's published limit; None sets none.
         target: The chip that IQM's dialects show, `square20` or `star`.
         simulate: Whether circuits run on the simulator, in processes that live in real
             time; by default results are drawn at random.
         seed: Of all that is drawn: service times, strangers, faults and results.
         most_recorded: Entries of each kind that the ledger keeps.
+        clock: `virtual` jumps over a service time when somebody asks for the job, as
+            `qawait serve --clock virtual` does, and `manual` when `advance` is called.
+            In virtual time there is no need for either.
 
     Raises:
         ConfigurationError: An option cannot be right.
@@ -161,15 +127,23 @@ async def service(
         workers=1,
         seed=seed,
         target=target,
-        faults=read_faults(faults) if faults else (),
-        rate_limit=None if rate_limit is None else RATE_LIMITS[rate_limit],
+        rate_limit=_rate_limit(rate_limit),
+        clock="virtual" if clock == "manual" else clock,
+        broken=frozenset() if broken is None else read_promises(broken),
     )
     if not 0 <= strangers < math.inf:
         raise ConfigurationError("strangers are a number of jobs per hour from 0 on")
     _check(outages)
+    loop = asyncio.get_running_loop()
+    jumping = None if clock == "real" else JumpingClock()
+    if jumping is not None and clock_in_use() is not None:
+        raise ConfigurationError(
+            f"time is virtual here already, and clock={clock!r} is for real event loops"
+        )
     ledger = Ledger(most_entries=most_recorded)
-    engine = Engine(MemoryStore(), ledger, options)
-    token = _Token()
+    engine = Engine(MemoryStore(), ledger, options, clock=jumping)
+    token = ServiceToken()
+    switch = FaultSwitch(ledger, faults, seed)
     app = application(
         engine,
         ledger,
@@ -177,30 +151,61 @@ async def service(
         token=token,
         quotas=Quotas(),
         rate_limit=options.rate_limit,
-        script=FaultScript(options.faults, seed) if options.faults else None,
+        broken=options.broken,
     )
+    app.middlewares.extend(switch.middlewares())
+    if jumping is not None and clock == "virtual":
+        app.middlewares.append(moved_on(engine, jumping))
     app.on_response_prepare.append(dated)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
     await runner.setup()
     ready = asyncio.Event()
     # A task of its own holds the task group: what the block raises is not wrapped.
-    background = asyncio.create_task(
-        _run(engine, runner, ready, strangers, outages, CHIPS[target].alias, seed),
-        name="qawait.testing service",
-    )
+    work = _run(engine, runner, ready, strangers, outages, CHIPS[target].alias, seed)
+    background = asyncio.create_task(_by(jumping, work), name="qawait.testing service")
     background.add_done_callback(lambda _: ready.set())
     try:
         await ready.wait()
         if not background.done():
             host, port = runner.addresses[0][:2]
-            yield LocalService(f"http://{host}:{port}", token, ledger)
+            yield LocalService(
+                f"http://{host}:{port}",
+                token,
+                ledger,
+                switch,
+                target=target,
+                clock=jumping and VirtualClock(jumping, engine, loop),
+            )
     finally:
         background.cancel()
         with anyio.CancelScope(shield=True):
             await asyncio.wait([background])
             await runner.cleanup()
         if not background.cancelled() and (error := background.exception()):
-            raise error
+            raise _only(error)
+
+
+def _only(error: BaseException) -> BaseException:
+    """What task groups have wrapped, if it is one thing."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return _only(group.exceptions[0]) if len(group.exceptions) == 1 else group
+
+
+def _rate_limit(name: str | None) -> RateLimit | None:
+    if name is not None and name not in RATE_LIMITS:
+        raise ConfigurationError(
+            f"there is no rate limit {name!r}; there is {', '.join(RATE_LIMITS)}"
+        )
+    return None if name is None else RATE_LIMITS[name]
+
+
+async def _by(clock: JumpingClock | None, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work by this clock, and leave the caller's as it is."""
+    if clock is not None:
+        use_clock(clock)
+    await work
 
 
 def _check(outages: Sequence[tuple[float, float]]) -> None:
