@@ -7,12 +7,15 @@ A run that needs a tool which is not there fails too, before any run has begun.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import os
 import shutil
+import subprocess
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,11 +49,130 @@ def _soak(seed: int) -> Iterator[str]:
             raise AssertionError(f"memory is not flat: {account.blocks}")
 
 
+def _said(*command: str) -> dict[str, Any]:
+    """What a program of the tests found; a process of its own, for it forks."""
+    ran = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        raise AssertionError(f"{' '.join(command)}: {ran.stderr[-2000:]}")
+    return json.loads(ran.stdout)
+
+
+def _kills(seed: int) -> Iterator[str]:
+    each = 10_000
+    for protocol in ("iqm", "qoro"):
+        found = _said("tests.crash.tormenting", protocol, str(each), str(seed), "sound")
+        yield (
+            f"{protocol}: {found['kills']:,} kills, {found['submitted']:,} submissions: "
+            f"{found['duplicated']} duplicated, {found['lost']} lost (bound of none: "
+            f"{3 / each:.3%} of the kills), {found['unknown']:,} unknown, at most "
+            f"{found['most_unknown']} after one kill"
+        )
+        if not found["sound"] or found["kills"] != each:
+            raise AssertionError(f"a promise was broken: {found}")
+
+
+def _interrupts(seed: int) -> Iterator[str]:
+    for protocol in ("iqm", "qoro"):
+        for way, times in (("once", 1000), ("twice", 250)):
+            found = _said(
+                *("tests.crash.interrupting", protocol, str(times), str(seed)),
+                *(way, "sound"),
+            )
+            yield f"{protocol}, interrupted {way}: {found}"
+            if found["wrong"]:
+                raise AssertionError(f"{protocol}, {way}: {found['wrong']}")
+
+
+def _stories(seed: int) -> Iterator[str]:
+    import hypothesis
+    from hypothesis import strategies as st
+    from tests.soak.sagas import Program, programs, told
+
+    lived = 0
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=2000,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(
+        st.sampled_from(("server", "qoro")), st.lists(programs(), max_size=20)
+    )
+    def one(protocol: str, story: list[Program]) -> None:
+        nonlocal lived
+        lived += len(story)
+        told(protocol, story)
+
+    one()
+    yield f"seed {seed}: 2,000 stories of {lived:,} programs, nothing twice, nothing lost"
+
+
+def _calls(seed: int) -> Iterator[str]:
+    del seed  # every call is tried
+    for protocol in ("iqm", "qoro"):
+        found = _said("tests.crash.syscalls", protocol, "1", "sound")
+        yield f"{protocol}: {found}"
+        if not found["sound"] or sum(found["kills"].values()) < 150:
+            raise AssertionError(f"a promise was broken: {found}")
+    for mutant in ("sending after the send", "forget", "acknowledge first"):
+        found = _said("tests.crash.syscalls", "iqm", "1", mutant, "sendto", "sendmsg")
+        yield f"the mutant '{mutant}': {found}"
+        if found["sound"]:
+            raise AssertionError(f"{mutant} was not found out")
+
+
+def _hostile(seed: int) -> Iterator[str]:
+    test = "tests/unit/test_hostile_answers.py"
+    for more in range(10):
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
+            env=os.environ | {"HOSTILE_SEED": str(seed + more)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise AssertionError(f"HOSTILE_SEED={seed + more}: {ran.stdout[-4000:]}")
+        yield f"seed {seed + more}: 10,000 hostile answers, values and our own errors"
+
+
 RUNS: tuple[LongRun, ...] = (
     LongRun(
         "soak",
         "2,000 jobs of a day each with faults, restarts and suspends (about an hour)",
         _soak,
+    ),
+    LongRun(
+        "kills",
+        "20,000 times SIGKILL of a program that sweeps, judged by the service's ledger "
+        "(an hour)",
+        _kills,
+    ),
+    LongRun(
+        "interrupts",
+        "2,000 times Ctrl-C and 500 times twice at random moments of a sweep (ten minutes)",
+        _interrupts,
+    ),
+    LongRun(
+        "hostile",
+        "100,000 answers that break the rules, over sockets (ten minutes)",
+        _hostile,
+    ),
+    LongRun(
+        "stories",
+        "2,000 stories of programs that share a journal, under faults, crashes, "
+        "suspends and wrong clocks (half an hour)",
+        _stories,
+    ),
+    LongRun(
+        "calls",
+        "SIGKILL of a sweep before each call that writes or sends (a quarter of an hour)",
+        _calls,
+        ("strace",),
     ),
 )
 

@@ -18,9 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qawait import errors, iqm, qoro
+    from qawait import errors, iqm, plot, qoro
+    from qawait import telemetry as telemetry  # no name of `import *`: an extra
     from qawait._job import Job, as_completed
     from qawait._pace import Pace
+    from qawait._progress import progress
     from qawait._sweep.budget import Budget
     from qawait._sweep.point import Point
     from qawait._sweep.sweep import Sweep
@@ -161,6 +163,8 @@ __all__ = [
     "errors",
     "iqm",
     "open",
+    "plot",
+    "progress",
     "qoro",
     "read",
 ]
@@ -192,11 +196,12 @@ _WHERE = {
     "connect": ("connecting", "connect"),
     "connect_sync": ("_sync", "connect_sync"),
     "open": ("connecting", "open_client"),
+    "progress": ("_progress", "progress"),
     "read": ("journal.reading", "read"),
 }
 
 
-_SUBMODULES = ("errors", "iqm", "qoro")
+_SUBMODULES = ("errors", "iqm", "plot", "qoro", "telemetry")
 
 if not TYPE_CHECKING:
     # hidden from type checkers, for which a name that is misspelt must stay an error

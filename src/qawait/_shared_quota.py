@@ -14,8 +14,9 @@ import logging
 import os
 import threading
 import time
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from qawait._quota import Quota
 
 __all__ = [
+    "ACCOUNTS_ELSEWHERE",
     "Busy",
     "OwnQuota",
     "QuotaStore",
@@ -292,11 +294,23 @@ _WORLDS: WeakKeyDictionary[Clock, dict[str, OwnQuota]] = WeakKeyDictionary()
 """The accounts of virtual worlds, by their clocks."""
 
 
+_Keeper: TypeAlias = "Callable[[Quota, Callable[[], str]], QuotaStore]"
+
+ACCOUNTS_ELSEWHERE: ContextVar[_Keeper | None] = ContextVar(
+    "ACCOUNTS_ELSEWHERE", default=None
+)
+"""Where the accounts of clients are that share them with other machines; None for those
+of this machine."""
+
+
 def shared_quota(quota: Quota, name: Callable[[], str]) -> QuotaStore:
     """The account of this name, which all clients on this machine share.
 
     In virtual time, those of the same virtual world: nobody else lives by its clock.
     """
+    elsewhere = ACCOUNTS_ELSEWHERE.get()
+    if elsewhere is not None:
+        return elsewhere(quota, name)
     clock = clock_in_use()
     if clock is None:
         return SharedQuota(quota, quota_directory(), name)

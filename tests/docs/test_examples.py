@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -88,6 +89,27 @@ def test_the_program_in_the_readme_runs(tmp_path: Path):
     *_, counts, shape = run(program, tmp_path).splitlines()
     assert differences([counts], ["{'00': ..., '11': ...}"]) == []
     assert shape == "(1000, 2)"
+
+
+def test_the_command_in_the_readme_runs(tmp_path: Path):
+    """The first one; it writes its counts where it says."""
+    [command, *_] = re.findall(
+        r"^(qawait run .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    words = command.replace("results/", f"{tmp_path}/results").split()[1:]
+    ran = subprocess.run(
+        [sys.executable, "-m", "qawait", *words],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    counts = json.loads((tmp_path / "results" / "bell.json").read_text())
+    assert "00" in str(counts)
+    assert "11" in str(counts)
 
 
 def test_there_are_examples():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.running import LocalService
+from tests.service.running import LocalService, submissions
 
 TURN = """OPENQASM 3.0; include "stdgates.inc";
 input float gamma; input float beta;
@@ -55,11 +56,13 @@ def test_every_point_of_the_grid_has_its_counts(
     }
 
 
-def test_a_dry_run_sends_nothing(null_service: LocalService, tmp_path: Path):
+def test_a_dry_run_sends_nothing(counted: LocalService, tmp_path: Path):
     grid = ["--set", "gamma=0:1:30", "--set", "beta=0"]
-    code, found, said = sweep(null_service, tmp_path, *grid, "--dry-run")
-    assert (code, found) == (0, None)
+    code, found, said = sweep(counted, tmp_path, *grid, "--dry-run")
+    assert (code, list(found)) == (0, ["estimate"])
+    assert found["estimate"]["circuits"] == 30
     assert "30 circuits" in said
+    assert asyncio.run(submissions(counted)) == []
 
 
 def test_a_budget_leaves_points_out_and_a_second_run_sends_the_rest(

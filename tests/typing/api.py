@@ -58,6 +58,9 @@ async def submitting(client: Client) -> None:
     assert_type(job, Job)
     assert_type(await client.submit({"a": NATIVE, "b": NATIVE}), Job)
     assert_type(await client.submit([NATIVE], compile=False), Job)
+    async with qawait.progress(await client.submit(NATIVE)):
+        assert_type(await asyncio.create_task(client.submit(NATIVE)), Job)
+    client.submit(NATIVE)  # pyright: ignore[reportUnusedCoroutine]
     options = Options(heralding_mode="zeros")
     assert_type(await client.submit(NATIVE, options=options), Job)
     assert_type(client.job("id"), Job)

@@ -104,6 +104,34 @@ def test_registers_keep_names_that_openqasm_2_cannot_write() -> None:
     assert_same(circuit, sent)
 
 
+def test_registers_called_like_gates_are_written_under_other_names() -> None:
+    """`creg x[2];` is what Qiskit writes, and what no parser takes."""
+    qubits, own = QuantumRegister(2, "h"), QuantumRegister(1, "mine")
+    circuit = QuantumCircuit(
+        qubits,
+        own,
+        ClassicalRegister(2, "x"),
+        ClassicalRegister(1, "reg_x"),
+        ClassicalRegister(1, "sin"),
+    )
+    circuit.x(1)
+    circuit.measure([1, 0, 2, 1], [0, 1, 2, 3])
+    [compiled] = to_qasm2(read(circuit))
+    text = compiled.circuit.qasm
+    names = [line.split()[1] for line in text.splitlines() if line[1:4] == "reg"]
+    assert names == [
+        "reg_h[2];",
+        "mine[1];",
+        "reg_reg_x[2];",
+        "reg_x[1];",
+        "reg_sin[1];",
+    ]
+    assert compiled.layout.registers == (("x", 2), ("reg_x", 1), ("sin", 1))
+    again = qasm2.loads(text)
+    assert [again.find_bit(e.qubits[0]).index for e in again.data] == [1, 1, 0, 2, 1]
+    assert circuit.cregs[0].name == "x"
+
+
 def test_bits_outside_registers_keep_their_place() -> None:
     bits = [Clbit() for _ in range(2)]
     circuit = QuantumCircuit([Qubit(), Qubit()], bits[:1])

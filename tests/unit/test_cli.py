@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     *("run", "demo", "serve", "status", "results", "cancel"),
-    *("jobs", "explain", "resume", "journal"),
+    *("jobs", "explain", "resume", "journal", "chaos"),
+    *("sweep", "doctor", "config", "completion"),
 ]
 FLIPPED = """OPENQASM 2.0;
 include "qelib1.inc";

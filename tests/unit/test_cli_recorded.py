@@ -367,7 +367,7 @@ async def test_a_journal_in_use_is_listed_and_says_so(
         await journal.ended("done", result("job-done"))
         code, out = await anyio.to_thread.run_sync(ran, capsys, "jobs", tmp_path / "j")
     assert code == 0
-    assert re.search(r"job-done +garnet +ready .*j, in use", out)
+    assert re.search(r"job-done +ready .* garnet +j, in use", out)
 
 
 def test_an_age_is_told_in_one_unit(monkeypatch: pytest.MonkeyPatch):

@@ -47,6 +47,7 @@ class FakePlace:
     """A service whose answer to each circuit is given beforehand, by its label."""
 
     service = "not local"
+    journal: Path | None = None
     name = "iqm:https://i.test"
     option = "--service iqm:https://i.test"
     target = Target(name="t", qubits=3, simulated=True)
@@ -151,6 +152,19 @@ async def test_an_interrupted_submission_may_have_arrived() -> None:
     assert work.interrupted() == (
         "interrupted; 1 job goes on: qawait results job-quick --service "
         "iqm:https://i.test; 1 submission under way may have arrived"
+    )
+    assert work.to_go_on() is None
+
+
+async def test_an_interrupted_run_with_a_journal_says_how_to_go_on_from_it() -> None:
+    place = FakePlace({"done": None})
+    place.journal = Path("/j/a night.qawait")
+    work = work_on(place)
+    await work.all(shots=5, batch=1, seed=7)
+    assert work.to_go_on() is None
+    work._sending = 1
+    assert work.to_go_on() == (
+        "the journal has them all; to go on: qawait resume '/j/a night.qawait'"
     )
 
 

@@ -94,10 +94,10 @@ class FakeService:
         return ()
 
 
-def job(job_id: str = "j-1") -> Job:
+def job(job_id: str = "j-1", submission_id: str = "s") -> Job:
     async def cancel(job_id: str) -> None: ...
 
-    return Job(job_id, submission_id="s", manifest=Manifest(), cancel=cancel)
+    return Job(job_id, submission_id=submission_id, manifest=Manifest(), cancel=cancel)
 
 
 @asynccontextmanager
@@ -242,8 +242,20 @@ async def test_a_job_that_stays_unknown_is_missing():
         assert len(service.asked) >= 5
 
 
-async def test_an_adopted_job_that_is_unknown_is_missing_at_once():
+async def test_a_job_of_a_journal_may_be_unknown_for_a_while():
+    """It was accepted, and one part of a service may have it later than another."""
+
+    def say(job_id: str, now: float) -> Said:
+        return NotFound(404, "no such job") if now < 30 else READY
+
     j = job()
+    async with following(FakeService(say), j, adopted=True):
+        assert await j == RESULT
+
+
+async def test_an_adopted_job_that_is_unknown_is_missing_at_once():
+    """Whoever typed a wrong id wants to know it now."""
+    j = job(submission_id="")
     service = FakeService(lambda job_id, now: NotFound(404, "no such job"))
     async with following(service, j, adopted=True):
         with pytest.raises(JobMissing):

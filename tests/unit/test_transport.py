@@ -16,6 +16,7 @@ from tests.fault_server import Cut, FaultServer, Hang, Request, Reset, answering
 from qawait import errors
 from qawait._address import checked_root
 from qawait._auth import FixedToken, Secret
+from qawait._delivery import delivery_of
 from qawait._refusals import error_of
 from qawait._transport import (
     Limits,
@@ -24,7 +25,7 @@ from qawait._transport import (
     retryable,
 )
 from qawait.iqm.dialects import SERVER
-from qawait.model import Answer, Call
+from qawait.model import Answer, Call, Delivery
 
 CANARY = "canary-0123456789"
 GET = Call(kind="read", method="GET", path="api/v1/jobs/7", repeatable=True)
@@ -291,6 +292,16 @@ async def test_a_broken_answer_is_an_error_of_ours_without_the_token(fault: str)
         no_canary(caught.value)
         if isinstance(caught.value, errors.TransportError):
             assert caught.value.sent, "the body had left, so it may have taken effect"
+
+
+@pytest.mark.parametrize("call", [GET, POST])
+async def test_a_change_of_protocol_is_no_answer(call: Call):
+    """Of a submission it says neither yes nor no."""
+    changed = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    async with answering(lambda r, n: changed) as server, transport(server) as t:
+        with pytest.raises(errors.ProtocolError, match="101") as caught:
+            await t.send(call)
+    assert delivery_of(caught.value) is Delivery.UNKNOWN
 
 
 async def test_silence_ends_in_a_timeout():

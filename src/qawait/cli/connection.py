@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
+from qawait.cli.completion import services, targets
 from qawait.cli.ending import ServiceFailed
 from qawait.errors import (
     ConfigurationError,
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from qawait.client import Client
     from qawait.services import IQMService, QoroService
 
-__all__ = ["Where", "json_option", "where", "where_options"]
+__all__ = ["TOKENS", "Where", "json_option", "where", "where_options"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_TOKENS = {
+TOKENS = {
     "iqm": ("QAWAIT_TOKEN", "IQM_TOKEN"),
     "qoro": ("QAWAIT_TOKEN", "QORO_API_KEY"),
 }
+"""Variables from which a service's token comes, by the kind of service."""
 
 
 class Where(Struct, frozen=True):
@@ -70,7 +72,7 @@ class Where(Struct, frozen=True):
         """
         from qawait import connect
 
-        tokens = " or ".join(_TOKENS.get(self.kind, ()))
+        tokens = " or ".join(TOKENS.get(self.kind, ()))
         try:
             async with connect(self.service, target=self.target) as client:
                 yield client
@@ -84,12 +86,14 @@ def where_options(command: F) -> F:
         click.option(
             "--service",
             metavar="SERVICE",
+            shell_complete=services,
             help="iqm:URL, qoro:URL (or qoro: for Qoro's public address), or local"
             "  [default: QAWAIT_SERVICE, else local]",
         ),
         click.option(
             "--target",
             metavar="NAME",
+            shell_complete=targets,
             help="Machine or cluster  [default: the only one, or the service's own]",
         ),
         click.option(

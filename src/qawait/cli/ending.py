@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import sys
@@ -17,6 +19,7 @@ from qawait.errors import (
     ConfigurationError,
     ConnectFailed,
     Error,
+    JobError,
     MissingExtra,
     PermissionDenied,
     ProtocolError,
@@ -28,8 +31,23 @@ from qawait.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "NO_RESULT", "ServiceFailed", "exit_code"]
+__all__ = [
+    "BAD_INPUT",
+    "EXIT_CODES",
+    "INTERRUPTED",
+    "NO_RESULT",
+    "ServiceFailed",
+    "exit_code",
+    "remedy",
+]
 
+EXIT_CODES = {
+    0: "everything has a result",
+    1: "some circuit has no result, a check failed, something is open or damaged",
+    2: "an input, a setting or the service is at fault, in one line",
+    130: "interrupted; jobs already sent go on",
+}
+"""What the exit codes mean; each command's help says it of itself."""
 NO_RESULT = 1
 """The exit code where some circuit or job has no result."""
 BAD_INPUT = 2
@@ -42,10 +60,11 @@ class ServiceFailed(click.ClickException):
     """What a service, or the way to it, did wrong, with the service's name."""
 
     def __init__(self, service: str, error: Error, tokens: str) -> None:
-        super().__init__(f"{service}: {error}{_remedy(error, tokens)}")
+        super().__init__(f"{service}: {error}{remedy(error, tokens)}")
+        self.error = error
 
 
-def _remedy(error: Error, tokens: str) -> str:
+def remedy(error: Error, tokens: str) -> str:
     """What to do about it, unless the error says so itself."""
     match error:
         case AuthenticationError():
@@ -83,11 +102,11 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
         return BAD_INPUT
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "qawait"
-        say(f"{error.format_message().rstrip('.')}; see {path} --help")
-        return BAD_INPUT
+        said = f"{error.format_message().rstrip('.')}; see {path} --help"
+        return _told(arguments, error, [said])
     except click.ClickException as error:
-        say(error.format_message())
-        return BAD_INPUT
+        cause = error.error if isinstance(error, ServiceFailed) else error
+        return _told(arguments, cause, [error.format_message()])
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return INTERRUPTED
@@ -97,15 +116,33 @@ def exit_code(command: click.Command, arguments: Sequence[str]) -> int:
         return NO_RESULT
     except OSError as error:
         # the disk is full, a directory may not be written
-        say(f"{error.filename or 'input or output'}: {error.strerror or error}")
-        return BAD_INPUT
+        said = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        return _told(arguments, error, [said])
     except Error as error:
-        for line in _lines(error):
-            say(line)
-        return BAD_INPUT
+        return _told(arguments, error, _lines(error))
     finally:
         log.removeHandler(handler)
     return code if isinstance(code, int) else 0
+
+
+def _told(arguments: Sequence[str], error: Exception, lines: list[str]) -> int:
+    """Say what was wrong, and with `--json` as a document too."""
+    for line in lines:
+        say(line)
+    if "--json" in arguments:
+        document = {
+            "type": type(error).__name__,
+            "message": "\n".join(lines),
+            "exit_code": BAD_INPUT,
+        }
+        for name in ("job_id", "outcome", "resume"):
+            if isinstance(error, JobError):
+                document[name] = getattr(error, name)
+        # one line, as that of `serve`; what cannot be written is no further failure
+        with contextlib.suppress(OSError):
+            sys.stdout.write(json.dumps({"error": document}) + "\n")
+            sys.stdout.flush()
+    return BAD_INPUT
 
 
 def _lines(error: Error) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
+from qawait.cli.completion import journal_paths
 from qawait.cli.connection import json_option
 from qawait.cli.ending import NO_RESULT
 from qawait.cli.text import clean, say, with_plural
@@ -20,7 +21,12 @@ __all__ = ["explain"]
 
 
 @click.command()
-@click.argument("journal", type=click.Path(path_type=Path), metavar="JOURNAL")
+@click.argument(
+    "journal",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    shell_complete=journal_paths,
+)
 @json_option
 def explain(journal: Path, as_json: bool) -> int:
     """Say of everything open in a journal what is known of it, and how to go on.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qawait.cli.completion import journal_paths
 from qawait.cli.connection import json_option
 from qawait.cli.ending import BAD_INPUT, NO_RESULT
 from qawait.cli.recorded import as_written
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["journal"]
 
-_path = click.argument("path", type=click.Path(path_type=Path), metavar="JOURNAL")
+_path = click.argument(
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    shell_complete=journal_paths,
+)
 _KINDS = {
     ".parquet": "parquet",
     ".npy": "npy",
@@ -43,7 +49,11 @@ def journal() -> None:
 
 @journal.command()
 @click.argument(
-    "path", type=click.Path(path_type=Path), metavar="JOURNAL", required=False
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    required=False,
+    shell_complete=journal_paths,
 )
 @json_option
 def ls(path: Path | None, as_json: bool) -> int:
@@ -132,7 +142,8 @@ def _list_all(*, as_json: bool) -> int:
 
 @journal.command()
 @_path
-def verify(path: Path) -> int:
+@json_option
+def verify(path: Path, as_json: bool) -> int:
     """Check a journal down to the last byte of its results; nothing is changed.
 
     \b
@@ -144,10 +155,16 @@ def verify(path: Path) -> int:
     wrong = wrong_with(path)
     for line in wrong:
         say(line)
-    if wrong:
-        return NO_RESULT
-    jobs = read(path).jobs
+    jobs = () if wrong else read(path).jobs
     results = sum(job.has_result for job in jobs)
+    if as_json:
+        from qawait.cli.tables import print_json
+
+        counts = {"submissions": len(jobs), "results": results}
+        whole = {"journal": str(path), "sound": not wrong, "wrong": list(wrong)}
+        print_json(whole | ({} if wrong else counts))
+    if wrong or as_json:
+        return NO_RESULT if wrong else 0
     click.echo(
         f"{clean(str(path))} is sound: {with_plural(len(jobs), 'submission')},"
         f" {with_plural(results, 'result')}"
@@ -164,7 +181,8 @@ def verify(path: Path) -> int:
     type=click.Choice(sorted(_KINDS.values())),
     help="What to write  [default: what the ending of OUT says]",
 )
-def export(path: Path, out: Path, kind: str | None) -> int:
+@json_option
+def export(path: Path, out: Path, kind: str | None, as_json: bool) -> int:
     """Write the data of a journal: one line for each point that was sent.
 
     OUT.parquet and OUT.csv are tables with counts; OUT.npy is a directory with the bits
@@ -200,5 +218,12 @@ def export(path: Path, out: Path, kind: str | None) -> int:
     if not written:
         say(f"{path} has nothing yet")
         return BAD_INPUT
+    if as_json:
+        from qawait.cli.tables import print_json
+
+        print_json(
+            {"journal": str(path), "out": str(out), "kind": kind, "lines": written}
+        )
+        return 0
     click.echo(f"{with_plural(written, 'line')} in {clean(str(out))}")
     return 0

@@ -8,23 +8,51 @@ from msgspec import Struct
 
 from qawait.errors import (
     Error,
+    JobCancelled,
+    JobFailed,
     JobMissing,
+    JobTimedOut,
     NoLayout,
     ResultError,
     ResultGone,
     SubmissionRejected,
     SubmissionUncertain,
 )
+from qawait.model import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qawait._job import Job
     from qawait.results import CircuitResult, Result
 
-__all__ = ["Outcome", "counts_of", "of_error", "of_result"]
+__all__ = ["Outcome", "counts_of", "of_error", "of_result", "state_after"]
 
 CONVENTION = (
     "rightmost character is bit 0 of the first register, the last register is leftmost"
 )
+
+
+_WORDS: Mapping[type[Error], str] = {
+    SubmissionRejected: "rejected",
+    SubmissionUncertain: "uncertain",
+    JobMissing: "missing",
+    ResultGone: "gone",
+}
+"""For what is no state of a job."""
+
+
+def state_after(error: Error | None) -> str:
+    """The state of a point that is over, in the words of `Outcome.state`."""
+    match error:
+        case None:
+            return State.READY.value
+        case JobCancelled():
+            return State.ABORTED.value
+        case JobFailed() | JobTimedOut():
+            return State.FAILED.value
+        case _:
+            return _WORDS.get(type(error), "not sent")
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -58,9 +86,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
             "job_id": self.job_id,
             "target": self.target,
             "simulated": self.simulated,
+            "error": self.reason,
         }
         if self.result is None:
-            return {**about, "error": self.reason}
+            return about
         circuit = self.result
         about |= {
             "calibration_set_id": self.calibration_set_id,
@@ -110,19 +139,13 @@ def of_error(
     error: Error, label: str, *, file: str | None = None, job: Job | None = None
 ) -> Outcome:
     """The outcome of a circuit that has no result."""
-    words: dict[type[Error], str] = {
-        SubmissionRejected: "rejected",
-        SubmissionUncertain: "uncertain",
-        JobMissing: "missing",
-        ResultGone: "gone",
-    }
     state = job.state.value if job is not None else "not sent"
     # the reason stands beside the job's id already
     reason = getattr(error, "message", None) or str(error)
     return Outcome(
         label=label,
         file=file,
-        state=words.get(type(error), state),
+        state=_WORDS.get(type(error), state),
         job_id=job.id if job is not None else getattr(error, "job_id", None),
         target=job.target if job is not None else None,
         reason=reason if not hasattr(error, "evidence") else _uncertain(error),

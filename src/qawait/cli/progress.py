@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from qawait.cli.tables import STYLES, console
+from qawait.cli.tables import STYLES, console, moves
 from qawait.cli.text import say, with_plural
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Progress:
         """Show it for as long as the block lasts; without a terminal, once at the end."""
         screen = console(stderr=True)
         self._started = time.perf_counter()
-        if not screen.is_terminal or screen.is_dumb_terminal:
+        if not moves(screen):
             yield
             say(f"{self} ({self.seconds:.1f} s)")
             return

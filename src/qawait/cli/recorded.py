@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from qawait.journal.reading import ReadJob
 
-__all__ = ["age", "as_written", "state_of", "to_json"]
+__all__ = ["OVER", "age", "as_written", "state_of", "to_json"]
+
+OVER = frozenset(
+    {Standing.NEW, Standing.TERMINAL, Standing.REJECTED, Standing.SUPERSEDED}
+)
+"""Submissions that are not under way, uncertain or missing."""
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
@@ -67,6 +72,7 @@ def as_written(job: ReadJob) -> dict[str, Any]:
         "tag": job.tag,
         "circuits": job.circuits,
         "shots": job.shots,
+        "calibration_set_id": job.calibration_set_id,
         "points": [point.key for point in job.points],
         "evidence": job.evidence,
         "error": None if error is None else str(error),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qawait.cli.completion import job_ids as known_ids
 from qawait.cli.connection import Where, json_option, where, where_options
 from qawait.cli.ending import BAD_INPUT, NO_RESULT
 from qawait.cli.text import clean, say
@@ -24,7 +25,9 @@ __all__ = ["results"]
 
 
 @click.command()
-@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+@click.argument(
+    "job_ids", nargs=-1, required=True, metavar="ID...", shell_complete=known_ids
+)
 @where_options
 @click.option(
     "--timeout",

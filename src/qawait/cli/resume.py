@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qawait.cli.completion import journal_paths
 from qawait.cli.connection import json_option, where, where_options
 from qawait.cli.ending import INTERRUPTED, NO_RESULT
 from qawait.cli.text import clean, say, with_plural
@@ -25,7 +26,12 @@ _LOCAL = "the local simulator"
 
 
 @click.command()
-@click.argument("journal", type=click.Path(path_type=Path), metavar="JOURNAL")
+@click.argument(
+    "journal",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    shell_complete=journal_paths,
+)
 @click.argument("job_id", required=False, metavar="[ID]")
 @click.option(
     "--unknown",
@@ -179,11 +185,12 @@ def _show(journal: Path, points: list[Point], *, as_json: bool) -> None:
 
 def _row(point: Point) -> dict[str, Any]:
     error = point.error
+    from qawait.cli.outcomes import state_after
+
     uncertain = isinstance(error, SubmissionUncertain)
-    named = "ready" if error is None else type(error).__name__
     return {
         "key": point.key,
-        "state": "uncertain" if uncertain else named,
+        "state": state_after(error),
         "job_id": point.job_id,
         "submission_id": point.submission_id,
         "error": None if error is None else str(getattr(error, "message", error)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from qawait.cli.completion import files
 from qawait.cli.connection import json_option, where, where_options
 from qawait.cli.ending import INTERRUPTED, NO_RESULT
 from qawait.cli.text import say
@@ -15,7 +16,9 @@ __all__ = ["run"]
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", shell_complete=files
+)
 @click.option(
     "--shots",
     type=click.IntRange(min=1),
@@ -97,6 +100,8 @@ def run(
         asyncio.run(work.all(shots=shots, batch=batch, seed=seed))
     except KeyboardInterrupt:
         say(work.interrupted(), longest=None)
+        if (command := work.to_go_on()) is not None:
+            say(command, longest=None)
         raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         from qawait.cli.tables import print_json

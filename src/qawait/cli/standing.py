@@ -36,15 +36,9 @@ def tell_journals(paths: Sequence[Path], *, as_json: bool) -> int:
 
 def _not_over(reading: Reading) -> list[ReadJob]:
     """What is under way, uncertain or missing; the newest first."""
-    from qawait.journal.records import Standing
+    from qawait.cli.recorded import OVER
 
-    over = {
-        Standing.NEW,
-        Standing.TERMINAL,
-        Standing.REJECTED,
-        Standing.SUPERSEDED,
-    }
-    return [job for job in reversed(reading.jobs) if job.standing not in over]
+    return [job for job in reversed(reading.jobs) if job.standing not in OVER]
 
 
 def _to_json(reading: Reading) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
+from qawait.cli.completion import job_ids as known_ids
 from qawait.cli.connection import Where, json_option, where, where_options
 from qawait.cli.ending import BAD_INPUT
 from qawait.cli.standing import tell_journals
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "status"]
 
-_ids = click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+_ids = click.argument(
+    "job_ids", nargs=-1, required=True, metavar="ID...", shell_complete=known_ids
+)
 
 
 @click.command()
-@click.argument("job_ids", nargs=-1, required=True, metavar="ID|JOURNAL...")
+@click.argument(
+    "job_ids",
+    nargs=-1,
+    required=True,
+    metavar="ID|JOURNAL...",
+    shell_complete=known_ids,
+)
 @where_options
 @json_option
 def status(

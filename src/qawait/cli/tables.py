@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from qawait.cli.outcomes import Outcome
 
-__all__ = ["STYLES", "console", "counts", "print_json", "summary", "table"]
+__all__ = ["STYLES", "console", "counts", "moves", "print_json", "summary", "table"]
 
 STYLES = {
     "to send": "bright_black",
@@ -37,11 +38,30 @@ _MOST_ROWS = 16
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that takes text as it is; a file or a pipe gets wide lines."""
-    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-    if not made.is_terminal and not made._environ.get("COLUMNS"):  # pyright: ignore[reportPrivateUsage]
+    """A console that takes text as it is; a file or a pipe gets wide lines.
+
+    Colours are for terminals; `NO_COLOR` wants none there either, and `FORCE_COLOR`
+    wants them everywhere.
+    """
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    plain = bool(os.environ.get("NO_COLOR"))
+    forced = os.environ.get("FORCE_COLOR", "") not in ("", "0") and not plain
+    made = Console(
+        stderr=stderr,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        no_color=plain,
+        force_terminal=is_terminal or forced,
+    )
+    if not is_terminal and not os.environ.get("COLUMNS"):
         made.width = _WIDTH_OF_A_PIPE
     return made
+
+
+def moves(screen: Console) -> bool:
+    """Whether what is shown can be drawn anew: on a terminal, and not on a dumb one."""
+    return screen.file.isatty() and not screen.is_dumb_terminal
 
 
 def print_json(document: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from qawait._connection import SUBMISSIONS
+from qawait._resuming import resume_command
 from qawait.cli.outcomes import of_error, of_result
 from qawait.cli.progress import Progress
 from qawait.cli.tables import console, summary
@@ -14,6 +15,7 @@ from qawait.errors import Error, JobError, ProtocolError, ResponseError, Transpo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from qawait._job import Job
     from qawait.circuits import Compiled, Source
@@ -43,6 +45,7 @@ class Work:
         self._stopped: Error | None = None
         self._accepted = 0
         self._sending = 0
+        self._journal: Path | None = None
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -54,6 +57,7 @@ class Work:
         if self._place.service is None:
             say("running on the local simulator; --service names another service")
         async with self._place.client() as client:
+            self._journal = client.journal
             circuits = await client.compile(self._sources, seed=seed)
             with self._progress.shown():
                 async with asyncio.TaskGroup() as group:
@@ -142,6 +146,12 @@ class Work:
             f"interrupted; {with_plural(len(jobs), 'job')} go{'es' if one else ''} on: "
             f"qawait results {ids} {self._place.option}{under_way}"
         )
+
+    def to_go_on(self) -> str | None:
+        """The command that goes on from the journal; None where nothing is in one."""
+        if self._journal is None or not (self._progress.going_on or self._sending):
+            return None
+        return f"the journal has them all; to go on: {resume_command(self._journal)}"
 
     def to_json(self, shots: int) -> dict[str, Any]:
         """The document of `--json`."""
