@@ -218,6 +218,8 @@ def test_what_is_cut_off_while_it_is_read_was_the_end(tmp_path: Path):
     SegmentWriter(tmp_path, 1, first.end).close()
     assert list(found) == []
     assert not segment.is_whole(second, b"text")
-    with pytest.raises(errors.JournalCorrupt, match=f"the record at {second.at} is damaged"):
+    with pytest.raises(
+        errors.JournalCorrupt, match=f"the record at {second.at} is damaged"
+    ):
         segment.read(second)
     assert bytes(segment.read(first)[1]) == bytes(1 << 16)
