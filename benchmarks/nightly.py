@@ -73,6 +73,19 @@ def _kills(seed: int) -> Iterator[str]:
             raise AssertionError(f"a promise was broken: {found}")
 
 
+def _workers(seed: int) -> Iterator[str]:
+    found = _said("tests.crash.killing_workers", "100", str(seed), "sound")
+    yield f"killed workers of a Dask cluster: {found}"
+    most = 4 * 2 * found["kills"] + 2 * found["dropped"]
+    if not found["sound"] or found["kills"] != 100 or found["uncertain"] > most:
+        raise AssertionError(f"a promise was broken: {found}")
+    for mutant in ("forget", "journal of its own"):
+        found = _said("tests.crash.killing_workers", "10", str(seed), mutant)
+        yield f"the mutant '{mutant}': {found}"
+        if not found["duplicated"]:
+            raise AssertionError(f"{mutant} was not found out")
+
+
 def _interrupts(seed: int) -> Iterator[str]:
     for protocol in ("iqm", "qoro"):
         for way, times in (("once", 1000), ("twice", 250)):
@@ -125,6 +138,59 @@ def _calls(seed: int) -> Iterator[str]:
             raise AssertionError(f"{mutant} was not found out")
 
 
+def _requests(seed: int) -> Iterator[str]:
+    found = _said("tests.service.fuzzed_requests", "100000", str(seed))
+    yield f"100,000 requests that are nearly right: {found}"
+    if found["grown_bytes"] > 100 << 20:
+        raise AssertionError(f"the service has grown by {found['grown_bytes']:,} bytes")
+
+
+def _leaks(seed: int) -> Iterator[str]:
+    found = _said("tests.soak.leaks", "100000", str(seed))
+    before, after, counts = found["before"], found["after"], found["counts"]
+    grown = 10_000 * found["bytes_each"] / 1e6
+    yield (
+        f"{after['requests']:,} requests, {found['ends']}: "
+        f"{before['descriptors']} descriptors before, {after['descriptors']} after; "
+        f"memory {grown:+.2f} MB for 10,000 requests"
+    )
+    same = {count["tasks"] for count in counts}
+    left = [after[what] - before[what] for what in ("tasks", "descriptors")]
+    if len(same) != 1 or any(left) or found["warnings"] or grown >= 1.0:
+        raise AssertionError(f"something stays behind: {found}")
+
+
+def _crashes(seed: int) -> Iterator[str]:
+    from random import Random
+
+    from tests.crash.crash_points import explored
+
+    for protocol in ("iqm", "qoro"):
+        lived = explored(protocol, 2)
+        yield f"{protocol}: {lived} pairs of crashes, nothing twice, nothing lost"
+        if lived < 200:
+            raise AssertionError(f"there are only {lived} pairs of crashes")
+        lived = explored(protocol, 3, Random(seed))
+        yield f"{protocol}, seed {seed}: {lived} times three crashes, the same"
+
+
+def _disk(seed: int) -> Iterator[str]:
+    del seed  # every call is tried
+    for way in ("once", "from then on"):
+        found = _said("tests.crash.failing_disk", way, "1", "sound")
+        yield f"EIO {way}: {found}"
+        if sum(one["failed"] for one in found.values()) < 150:
+            raise AssertionError(f"it makes fewer calls than it did: {found}")
+
+
+def _races(seed: int) -> Iterator[str]:
+    from tests.soak.cancellations import raced
+
+    for more in range(10):
+        account = raced(2000, seed + more)
+        yield f"seed {seed + more}: {account.races:,} cancellations, {account.standings}"
+
+
 def _hostile(seed: int) -> Iterator[str]:
     test = "tests/unit/test_hostile_answers.py"
     for more in range(10):
@@ -153,14 +219,29 @@ RUNS: tuple[LongRun, ...] = (
         _kills,
     ),
     LongRun(
+        "workers",
+        "100 times SIGKILL of a worker of a sharded sweep, and two mutants (ten minutes)",
+        _workers,
+    ),
+    LongRun(
         "interrupts",
         "2,000 times Ctrl-C and 500 times twice at random moments of a sweep (ten minutes)",
         _interrupts,
     ),
     LongRun(
+        "leaks",
+        "100,000 requests over sockets, one in twenty goes wrong (a quarter of an hour)",
+        _leaks,
+    ),
+    LongRun(
         "hostile",
         "100,000 answers that break the rules, over sockets (ten minutes)",
         _hostile,
+    ),
+    LongRun(
+        "requests",
+        "100,000 requests that are nearly right, to a local service (ten minutes)",
+        _requests,
     ),
     LongRun(
         "stories",
@@ -173,6 +254,22 @@ RUNS: tuple[LongRun, ...] = (
         "SIGKILL of a sweep before each call that writes or sends (a quarter of an hour)",
         _calls,
         ("strace",),
+    ),
+    LongRun(
+        "crashes",
+        "every pair of crash points of a program, and some of every three (ten minutes)",
+        _crashes,
+    ),
+    LongRun(
+        "disk",
+        "EIO at each call that writes, once and from then on (ten minutes)",
+        _disk,
+        ("strace",),
+    ),
+    LongRun(
+        "races",
+        "20,000 cancellations of submissions, their polls and journals (ten minutes)",
+        _races,
     ),
 )
 

@@ -61,6 +61,9 @@ _SPARE, _LOCAL_SPARE = 5.0, 200.0
 SUBMISSIONS = 4
 """Submissions under way at once: after a crash at most so many are uncertain."""
 
+_LAST_WORDS = 2.0
+"""Seconds for those that are cut off by closing to be written down."""
+
 
 class Connection:
     """Everything that is open while a client is, and how it is opened and closed.
@@ -212,7 +215,8 @@ class Connection:
             user_agent=f"qawait/{__version__}",
             observing=told,
         )
-        await stack.enter_async_context(self.transport)
+        sending = await stack.enter_async_context(AsyncExitStack())
+        await sending.enter_async_context(self.transport)
         dialect, target = await self._found(service)
         self.target = target
         is_local = is_loopback(self.transport.root.host)
@@ -244,11 +248,21 @@ class Connection:
             observing=told,
         )
         self.submissions = asyncio.Semaphore(SUBMISSIONS)
+        # before the journal closes: it is to know what became of what is being sent
+        stack.push_async_callback(self._all_sent)
+        stack.push_async_callback(sending.aclose)
         self.published = Published(self.wire, target.name)
         self.figures = FigureKeeper(self.published)
         stack.push_async_callback(self.figures.settle)
         service.connections.append(self.wire)
         stack.callback(service.connections.remove, self.wire)
+
+    async def _all_sent(self) -> None:
+        """Wait for submissions whose connections were closed to say how they stand."""
+        async with AsyncExitStack() as held:
+            with anyio.move_on_after(_LAST_WORDS, shield=True):
+                for _ in range(SUBMISSIONS):
+                    await held.enter_async_context(self.submissions)
 
     async def _found(self, service: IQMService | QoroService) -> tuple[Dialect, Target]:
         """The target, and the dialect in which it was found."""

@@ -68,6 +68,13 @@ def _promises(text: str) -> Any:
     help="0 takes a free one.  [default: 0]",
 )
 @click.option(
+    "--tokens-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A new file that holds the token while the service runs, for its owner only;"
+    " the token is then not shown.",
+)
+@click.option(
     "--store",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -113,6 +120,12 @@ def _promises(text: str) -> Any:
     help="Simulator processes.  [default: one for each core]",
 )
 @click.option(
+    "--simulate-on",
+    metavar="ADDRESS",
+    help="A Dask scheduler whose workers simulate, such as tcp://10.0.0.5:8786."
+    "  [default: processes of this machine]",
+)
+@click.option(
     "--target",
     type=click.Choice(["square20", "star"]),
     default="square20",
@@ -150,6 +163,7 @@ def _promises(text: str) -> Any:
 )
 def serve(
     port: int,
+    tokens_file: Path | None,
     store: Path | None,
     null: bool,
     service_time: float | None,
@@ -157,6 +171,7 @@ def serve(
     clock: str,
     servers: int,
     workers: int | None,
+    simulate_on: str | None,
     target: str,
     rate_limit: str | None,
     faults: tuple[Any, ...] | None,
@@ -170,6 +185,7 @@ def serve(
     dialect below /station and Qoro's below /api, to their vendors' own clients too. It
     takes requests from this machine only, and keeps its jobs when it is started again.
     Its token is that of QAWAIT_TOKEN, or a new one, and is shown at the start.
+    With --tokens-file it is in a file instead.
 
     \b
     Examples:
@@ -179,23 +195,30 @@ def serve(
       qawait serve --service-time 2s --servers 1      (a queue with that pace)
       qawait serve --null --service-time 1h --clock virtual    (hours, without waiting)
       qawait serve --target star                      (qubits around a resonator)
+      qawait serve --port 8400 --tokens-file token    (for commands of the same user)
+      qawait run bell.qasm --service iqm:http://127.0.0.1:8400 --tokens-file token
       qawait serve --null                             (for load tests)
+      qawait serve --simulate-on tcp://10.0.0.5:8786  (on the workers of a cluster)
       qawait serve --faults drop_reply:0.05@submit --seed 1    (answers get lost)
     """  # noqa: D301
     from qawait.local.options import ServeOptions
     from qawait.local.rate_limit import RATE_LIMITS
     from qawait.local.server import serve as serve_until_told_to_end
 
+    if workers is not None and simulate_on is not None:
+        raise click.UsageError("--simulate-on uses all workers of the cluster")
     given: dict[str, Any] = {} if workers is None else {"workers": workers}
     serve_until_told_to_end(
         ServeOptions(
             port=port,
+            tokens_file=tokens_file,
             store=store,
             null=null,
             service_time=service_time,
             service_time_cv=service_time_cv,
             clock=clock,
             servers=servers,
+            simulate_on=simulate_on,
             target=target,
             rate_limit=None if rate_limit is None else RATE_LIMITS[rate_limit],
             faults=faults or (),

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qawait.cli.completion import files
 from qawait.cli.connection import json_option, where, where_options
 from qawait.cli.ending import INTERRUPTED, NO_RESULT
+from qawait.cli.sharded import named_service, sharded
 from qawait.cli.text import clean, say
 
 if TYPE_CHECKING:
     from qawait._sweep.budget import Budget
+    from qawait._sweep.estimate import Estimate
     from qawait._sweep.point import Point
     from qawait.cli.connection import Where
 
@@ -61,7 +64,7 @@ def _numbers(text: str) -> list[float]:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @click.option(
     "--set",
     "axes",
@@ -87,6 +90,12 @@ def _numbers(text: str) -> list[float]:
 )
 @click.option("--max-jobs", type=click.IntRange(min=0), help="Send no more jobs.")
 @click.option("--max-shots", type=click.IntRange(min=0), help="Take no more shots.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Shard the points over the workers of the Dask scheduler at this address, such as"
+    " tcp://10.0.0.5:8786. --journal is then a directory that all workers share.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @where_options
 @json_option
@@ -97,6 +106,7 @@ def sweep(
     journal: Path | None,
     max_jobs: int | None,
     max_shots: int | None,
+    dask: str | None,
     dry_run: bool,
     service: str | None,
     target: str | None,
@@ -113,6 +123,8 @@ def sweep(
       qawait sweep turn.qasm --set gamma=0:3.14:20 --set beta=0,0.5,1
       qawait sweep turn.qasm --set gamma=0:3.14:20 --journal night.qawait
       qawait sweep turn.qasm --set gamma=0:3.14:20 --dry-run --service qoro:
+      qawait sweep turn.qasm --set gamma=0:3.14:9999 --journal /shared/night --dask
+        tcp://10.0.0.5:8786
 
     \b
     Exit codes: 0 every point has a result, 1 some have none, 2 an input, a setting
@@ -121,6 +133,10 @@ def sweep(
     grid = dict(axes)
     if len(grid) < len(axes):
         raise click.UsageError("a parameter is set twice")
+    if dask is not None and journal is None:
+        raise click.UsageError(
+            "--dask needs --journal: a directory that all workers share, under one path"
+        )
     place = where(service, target, tokens_file)
     from qawait import Budget
     from qawait.circuits import read
@@ -129,12 +145,14 @@ def sweep(
     budget = Budget(jobs=max_jobs, shots=max_shots)
     runner = _Runner(place, source, grid, shots, journal, budget)
     try:
-        asyncio.run(runner.run(dry_run=dry_run))
+        if dask is not None and not dry_run:
+            asyncio.run(runner.run_on(dask, named_service(service, tokens_file)))
+        else:
+            asyncio.run(runner.run(dry_run=dry_run))
     except KeyboardInterrupt:
         say("interrupted; jobs already sent go on")
         raise click.exceptions.Exit(INTERRUPTED) from None
-    if not dry_run:
-        runner.show(as_json=as_json)
+    runner.show(as_json=as_json, dry_run=dry_run)
     return 0 if dry_run or runner.complete else NO_RESULT
 
 
@@ -156,6 +174,7 @@ class _Runner:
         self._journal = journal
         self._budget = budget
         self._points: list[Point] = []
+        self._estimate: Estimate | None = None
         self._total = math.prod(map(len, grid.values()))
 
     @property
@@ -175,7 +194,8 @@ class _Runner:
                 ordered=True,
             ) as sweep,
         ):
-            say(str(await sweep.estimate()))
+            self._estimate = await sweep.estimate()
+            say(str(self._estimate))
             if dry_run:
                 return
             async for point in sweep:
@@ -183,14 +203,36 @@ class _Runner:
             if sweep.stopped is not None:
                 say(f"it has taken no more points: {sweep.stopped}")
 
-    def show(self, *, as_json: bool) -> None:
-        from qawait.cli.outcomes import counts_of
+    async def run_on(self, address: str, service: Any) -> None:
+        """The same on the workers of a Dask cluster."""
+        assert self._journal is not None
+        self._points, stopped = await sharded(
+            address,
+            service,
+            self._place.target,
+            *self._given,
+            self._journal,
+            shots=self._shots,
+            budget=self._budget,
+        )
+        if stopped is not None:
+            say(f"it has taken no more points: {stopped}")
+
+    def show(self, *, as_json: bool, dry_run: bool) -> None:
+        from msgspec import to_builtins
+
+        from qawait.cli.outcomes import counts_of, state_after
         from qawait.cli.tables import console, print_json, table
 
+        if dry_run:
+            if as_json:
+                print_json({"estimate": to_builtins(self._estimate)})
+            return
         rows: list[dict[str, Any]] = [
             {
                 "key": point.key,
                 "parameters": dict(point.params),
+                "state": state_after(point.error),
                 "job_id": point.job_id,
                 "counts": None if point.result is None else counts_of(point.result),
                 "error": None if point.error is None else str(point.error),

@@ -217,6 +217,9 @@ def guarded(
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or not is_own_host(hosts[0], port):
             raise Refused(403, "the Host header is not a loopback address of this port")
+        if not request.raw_path.startswith("/"):
+            # The other form of HTTP, for proxies, names a second host beside that one.
+            raise Refused(400, "name a path, not a whole address")
         origin = request.headers.get("Origin")
         if origin is not None and not _is_own_origin(origin, port):
             raise Refused(403, "requests of other origins are refused")

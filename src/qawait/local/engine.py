@@ -22,15 +22,15 @@ from anyio import (
     BrokenWorkerProcess,
     CancelScope,
     CapacityLimiter,
-    to_process,
     to_thread,
 )
 from msgspec.structs import replace
 
-from qawait.errors import ConfigurationError, Error
+from qawait.errors import Error
 from qawait.local.jobs import Job, Moment, Stage, now
 from qawait.local.pacing import ServiceTimes, SteadyClock
-from qawait.local.work import KINDS, Produced, Work, call, warm_up
+from qawait.local.simulators import OwnProcesses
+from qawait.local.work import KINDS, Produced, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qawait.local.memory_store import MemoryStore
     from qawait.local.options import ServeOptions
     from qawait.local.pacing import MachineClock
+    from qawait.local.simulators import Simulators
     from qawait.local.store import Store
 
 __all__ = ["Engine"]
@@ -49,8 +50,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-_WARM_UP = 60.0
-"""Seconds for a simulator process to start; it takes one or two."""
 _UNFINISHED = 0.5
 """Seconds after which an unfinished job runs where P1 is broken."""
 _FEW_SHOTS = 10_000
@@ -83,8 +82,18 @@ class Engine:
         options: ServeOptions,
         *,
         clock: MachineClock | None = None,
+        simulators: Simulators | None = None,
     ) -> None:
-        """Runs nothing yet. The machines' clock is the event loop's unless given."""
+        """Runs nothing yet.
+
+        Args:
+            store: Keeps jobs and results.
+            ledger: Where everything is written down.
+            options: How to run.
+            clock: The machines'; None is the event loop's.
+            simulators: Where jobs are simulated; None is in processes of its own.
+        """
+        self._simulators = OwnProcesses() if simulators is None else simulators
         self._clock = SteadyClock() if clock is None else clock
         self._times = ServiceTimes(
             options.service_time or 0.0, options.service_time_cv, options.seed
@@ -99,7 +108,6 @@ class Engine:
         self._waiting: list[int] = []
         """Tickets of jobs that do not run yet, ascending."""
         self._workers = CapacityLimiter(options.workers)
-        self._unlimited = CapacityLimiter(math.inf)
         self._to_compile: asyncio.Queue[_Live] = asyncio.Queue()
         self._to_run: asyncio.Queue[_Live] = asyncio.Queue()
         self._unfinished: asyncio.Queue[tuple[float, Job, int]] = asyncio.Queue()
@@ -261,9 +269,7 @@ class Engine:
         servers = options.workers if options.service_time is None else options.servers
         async with anyio.create_task_group() as group:
             if not options.null:
-                async with anyio.create_task_group() as warming:
-                    for _ in range(options.workers):
-                        warming.start_soon(self._warm)
+                await self._simulators.warm_up(options.workers)
             for job in await self._store.in_progress():
                 job.drawn = options.null
                 self._follow(job)
@@ -273,18 +279,6 @@ class Engine:
                 group.start_soon(self._run_jobs)
             group.start_soon(self._begin_unfinished)
             task_status.started()
-
-    async def _warm(self) -> None:
-        try:
-            with anyio.fail_after(_WARM_UP):
-                await to_process.run_sync(
-                    warm_up, cancellable=True, limiter=self._unlimited
-                )
-        except (TimeoutError, BrokenWorkerProcess):
-            raise ConfigurationError(
-                "a simulator process does not start: is Qiskit Aer installed as it "
-                "should be? try `python -c 'import qiskit_aer'`"
-            ) from None
 
     def _record(self, job: Job, bodies: Sequence[bytes]) -> None:
         self._ledger.submission(
@@ -403,13 +397,7 @@ class Engine:
                 work = Work(parts, job.config, job.seed, job.target, job.repeats)
                 try:
                     with anyio.fail_after(limit):
-                        value = await to_process.run_sync(
-                            call,
-                            function,
-                            work,
-                            cancellable=True,
-                            limiter=self._unlimited,
-                        )
+                        value = await self._simulators.call(function, work)
                 except TimeoutError:
                     message = f"it took longer than {limit:g} s, which is its limit"
                 except Error as error:

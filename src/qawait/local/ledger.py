@@ -23,6 +23,9 @@ MOST_ENTRIES = 500_000
 MOST_BODY_BYTES = 256 * 2**20
 """Request bodies that are kept, the latest; the others keep their hash."""
 
+_LONGEST_TEXT = 200
+"""Characters that are kept of a path or a client's name: anybody may send 8,000."""
+
 
 class Script(Struct, frozen=True):
     """The faults that a service plays, so that they can be played again."""
@@ -139,7 +142,14 @@ class Ledger:
     ) -> None:
         """One request was answered; without a status, not with a whole answer."""
         self._requests.append(
-            _Request(method, path, status, intern(user_agent), epoch(), bytes_in)
+            _Request(
+                method[:_LONGEST_TEXT],
+                path[:_LONGEST_TEXT],
+                status,
+                intern(user_agent[:_LONGEST_TEXT]),
+                epoch(),
+                bytes_in,
+            )
         )
         self._seen["requests"] += 1
 

@@ -47,6 +47,9 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """0 takes one that is free."""
     store: Path | None = None
     """The file with the jobs; None keeps it in the user's state directory."""
+    tokens_file: Path | None = None
+    """A new file, only its owner's, that holds the token while the service runs and in
+    place of the line that tells it; IQM's clients read it. None writes none."""
     private_store: bool = False
     """Whether the jobs are forgotten when the service ends."""
     null: bool = False
@@ -64,6 +67,9 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     is the same if its circuits and shots are and as many equal ones came before it."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Simulator processes."""
+    simulate_on: str | None = None
+    """The address of a Dask scheduler whose workers simulate, as many jobs at once as they
+    have threads; None simulates in `workers` processes of the service."""
     json: bool = True
     """Whether the line that tells the address is JSON."""
     follow_stdin: bool = False
@@ -105,6 +111,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
                 f"there is no promise {unknown[0]!r} to break; there is "
                 f"{', '.join(PROMISES)}"
             )
+        if self.null and self.simulate_on is not None:
+            raise ConfigurationError("null simulates nothing, here or on a cluster")
         if self.private_store and self.store is not None:
             raise ConfigurationError(
                 "a private store has no path; give one or the other"

@@ -16,27 +16,30 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from qawait._clock import use_clock
 from qawait.errors import ConfigurationError, MissingExtra
 from qawait.local.app import application
+from qawait.local.connections import HTTP_LOG, IDLE_SECONDS, Connections
 from qawait.local.engine import Engine
 from qawait.local.faults import FaultScript
 from qawait.local.ledger import Ledger, Script
 from qawait.local.moving_on import dated, moved_on
 from qawait.local.pacing import JumpingClock
+from qawait.local.simulators import on_cluster
 from qawait.local.store import Store, default_path
 from qawait.local.targets import CHIPS
+from qawait.local.tokens_file import tokens_file
 
 if TYPE_CHECKING:
     from qawait.local.options import ServeOptions
+    from qawait.local.simulators import Simulators
 
 __all__ = ["serve"]
 
 _SHUTDOWN = 2.0
 """Seconds that open requests have when the service ends."""
-_IDLE_CONNECTION = 75.0
-"""Seconds; aiohttp's own default is an hour."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -44,7 +47,7 @@ def serve(options: ServeOptions) -> None:
 
     The token comes from the environment variable QAWAIT_TOKEN; without one a new one of
     192 bits is drawn. When the service is ready, one line on standard output tells the
-    address and the token.
+    address and the token, or where the token is.
 
     Raises:
         ConfigurationError: The port is taken, or the store cannot be used.
@@ -67,28 +70,44 @@ def _first(group: ExceptionGroup[ConfigurationError]) -> ConfigurationError:
 
 async def _serve(options: ServeOptions) -> None:
     token = _token()
-    if not options.null and importlib.util.find_spec("qiskit_aer") is None:
+    here = not options.null and options.simulate_on is None
+    if here and importlib.util.find_spec("qiskit_aer") is None:
         raise MissingExtra("the local service's simulator", "local")
     # Taken first, so that a port in use is known before anything is started; nobody
     # can connect before the application listens.
-    with _bound(options) as listener:
+    with _bound(options) as listener, tokens_file(options.tokens_file, token):
         private = options.private_store or options.clock == "virtual"
         path = None if private else options.store or default_path()
         store = await Store.open(path)
         try:
-            await _serve_at(listener, store, options, token)
+            await _simulate_and_serve(listener, store, options, token)
         finally:
             with anyio.CancelScope(shield=True):
                 await store.close()
 
 
-async def _serve_at(
+async def _simulate_and_serve(
     listener: socket.socket, store: Store, options: ServeOptions, token: str
+) -> None:
+    if options.simulate_on is None:
+        await _serve_at(listener, store, options, token, None)
+        return
+    async with on_cluster(options.simulate_on) as workers:
+        options = replace(options, workers=workers.threads)
+        await _serve_at(listener, store, options, token, workers)
+
+
+async def _serve_at(
+    listener: socket.socket,
+    store: Store,
+    options: ServeOptions,
+    token: str,
+    simulators: Simulators | None,
 ) -> None:
     script = _script(options)
     ledger = Ledger(script=_told(script, options))
     clock = JumpingClock() if options.clock == "virtual" else None
-    engine = Engine(store, ledger, options, clock=clock)
+    engine = Engine(store, ledger, options, clock=clock, simulators=simulators)
     app = application(
         engine,
         ledger,
@@ -103,10 +122,13 @@ async def _serve_at(
         use_clock(clock)
         app.middlewares.append(moved_on(engine, clock))
         app.on_response_prepare.append(dated)
+    connections = Connections()
+    connections.bound(app)
     runner = web.AppRunner(
         app,
         access_log=None,
-        keepalive_timeout=_IDLE_CONNECTION,
+        logger=HTTP_LOG,
+        keepalive_timeout=IDLE_SECONDS,
         shutdown_timeout=_SHUTDOWN,
     )
     ending = asyncio.Event()
@@ -116,8 +138,9 @@ async def _serve_at(
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_after, ending, group.cancel_scope)
             await group.start(engine.run)
+            group.start_soon(connections.watch, runner)
             await web.SockSite(runner, listener).start()
-            _announce(_url_of(listener), token, as_json=options.json)
+            _announce(_url_of(listener), token, options)
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
@@ -159,6 +182,8 @@ def _bound(options: ServeOptions) -> socket.socket:
     if sys.platform != "win32":
         # There it would let a second program take the same port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
     host = "127.0.0.1" if options.host == "localhost" else options.host
     try:
         listener.bind((host, options.port))
@@ -176,11 +201,14 @@ def _url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _announce(url: str, token: str, *, as_json: bool) -> None:
-    if as_json:
-        line = msgspec.json.encode({"url": url, "token": token}).decode()
+def _announce(url: str, token: str, options: ServeOptions) -> None:
+    file = options.tokens_file
+    if options.json:
+        how = {"token": token} if file is None else {"tokens_file": str(file)}
+        line = msgspec.json.encode({"url": url} | how).decode()
     else:
-        line = f"qawait serves simulated quantum computers at {url}, token {token}"
+        how = f"token {token}" if file is None else f"token in {file}"
+        line = f"qawait serves simulated quantum computers at {url}, {how}"
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

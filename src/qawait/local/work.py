@@ -31,6 +31,7 @@ from qawait.local.asked import (
     asked_by_execution_config,
     asked_by_maestro_config,
 )
+from qawait.local.memory_limit import limit_memory
 from qawait.local.native import check
 from qawait.local.native import simulate as simulate_native
 from qawait.local.targets import CHIPS
@@ -60,6 +61,7 @@ __all__ = [
     "call",
     "read_small_request",
     "warm_up",
+    "warm_up_anywhere",
 ]
 
 T = TypeVar("T")
@@ -116,15 +118,31 @@ def _belong_to_the_service() -> None:
     sys.modules.setdefault("__main__", ModuleType("__main__"))
 
 
+@lru_cache(maxsize=1)
+def _take_no_more_memory() -> None:
+    """Bounds this process, once what reserves much and uses little of it is loaded."""
+    import qiskit_aer  # noqa: F401
+
+    limit_memory()
+
+
 def call(function: Callable[[Work], T], work: Work) -> T:
     """Calls one of the functions of a kind, in a worker process."""
     _belong_to_the_service()
+    _take_no_more_memory()
     return function(work)
 
 
 def warm_up() -> int:
     """Loads what takes long to load, and returns the process."""
     _belong_to_the_service()
+    process = warm_up_anywhere()
+    _take_no_more_memory()
+    return process
+
+
+def warm_up_anywhere() -> int:
+    """The same in a process that belongs to somebody else."""
     from qiskit import QuantumCircuit
 
     from qawait.local.simulation import Method, lowered, sample
