@@ -113,6 +113,8 @@ class Poller:
         """When the worker that waits goes on by itself; None if none waits."""
         self._unknown_words: set[str] = set()
         self._troubled = False
+        self._explain: Callable[[str], str] | None = None
+        """Why nothing is followed any more; None while it is."""
 
     def follow(self, job: Job, *, adopted: bool = False) -> None:
         """Ask about a job from now on; an adopted one may be unknown to the service."""
@@ -122,6 +124,9 @@ class Poller:
         known = not adopted or bool(job.submission_id)
         self._followed[job.id] = _Followed(job, now, known, watch)
         self._schedule.add(job.id, now, at_once=adopted)
+        if self._explain is not None:
+            # accepted while its client was closing
+            self.abandon(self._explain)
         self._wake()
 
     def eta(self, *job_ids: str) -> Eta | None:
@@ -146,11 +151,12 @@ class Poller:
                 group.start_soon(self._work, name=f"qawait poller {number}")
 
     def abandon(self, explain: Callable[[str], str]) -> None:
-        """Settle every job still followed, for its client is closing.
+        """Settle every job still followed, and any that comes later: its client closes.
 
         Args:
             explain: Says of a job's id why its wait ends and how to come back.
         """
+        self._explain = explain
         for followed in list(self._followed.values()):
             job_id = followed.job.id
             closed = ClientClosed(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from qawait.errors import ClientClosed
+
 if TYPE_CHECKING:
     import ssl
 
@@ -63,13 +65,21 @@ class Sessions:
             limits,
             agent,
         )
+        self._closed = False
         self._opened = 0
         self._answered = 0
         self._broke = False
         self._not_before = 0.0
 
     def of(self, call: Call) -> aiohttp.ClientSession:
-        """The session that a call is sent with."""
+        """The session that a call is sent with.
+
+        Raises:
+            ClientClosed: There is none any more; nothing was sent.
+        """
+        if self._closed:
+            # a sweep may outlive its client, and a request may have waited meanwhile
+            raise ClientClosed("this client is closed; connect again")
         if call.kind != "submit":
             return self._questions
         if self._keeps_open and time.monotonic() > self._not_before:
@@ -96,6 +106,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._closed = True
         for session in (self._questions, self._anew, self._again):
             await session.close()
 

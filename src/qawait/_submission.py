@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -19,6 +20,7 @@ from qawait._delivery import (
 )
 from qawait._resuming import Resuming
 from qawait.errors import (
+    ClientClosed,
     ConfigurationError,
     Error,
     NotFound,
@@ -141,8 +143,6 @@ class Submitter:
             job_id = await self._open(opening, submission_id, journal)
             jobs += 1
             sending = _Sending(submission_id, journal, job_id, circuits, jobs)
-            if self._dialect.two_phases:
-                await journal.opened(submission_id, job_id)
             try:
                 held = await self._upload(sending, submission, hold=hold, apart=apart)
             except _AbandonedJob as abandoned:
@@ -175,14 +175,11 @@ class Submitter:
         try:
             return self._dialect.read_opened(answer)
         except ProtocolError as error:
-            await journal.outcome(
-                submission_id,
-                Delivery.UNKNOWN,
-                evidence=f"{answer.status}: {error}",
-            )
+            evidence = f"{answer.status}: {error}"
+            await journal.outcome(submission_id, Delivery.UNKNOWN, evidence=evidence)
             raise SubmissionUncertain(
                 "the service accepted the submission but gave no usable id",
-                evidence=f"{answer.status}: {error}",
+                evidence=evidence,
                 submission_id=submission_id,
                 resume=self._resuming.command(journal.path, None),
             ) from None
@@ -218,6 +215,10 @@ class Submitter:
     ) -> Call | None:
         """Send every upload; the last one, which starts the job, is returned if held."""
         assert sending.job_id is not None
+        if not self._dialect.two_phases:
+            # it runs: a pause before its id is written would be one to be cancelled in
+            return None
+        await sending.journal.opened(sending.submission_id, sending.job_id)
         uploads = self._dialect.uploads(sending.job_id, submission)
         call = await _written(lambda: next(uploads, None), apart=apart)
         while call is not None:
@@ -308,6 +309,8 @@ class Submitter:
         while True:
             try:
                 status = await self._status(sending.job_id)
+            except ClientClosed:
+                return judge(None, False), None
             except Error:
                 status = None
             left = until - anyio.current_time()
@@ -330,11 +333,8 @@ class Submitter:
 
     async def _cancel_quietly(self, sending: _Sending) -> None:
         assert sending.job_id is not None
-        with anyio.move_on_after(10, shield=True):
-            try:
-                await self._transport.ask(self._dialect.cancel(sending.job_id))
-            except Error:
-                return
+        with anyio.move_on_after(10, shield=True), suppress(Error):
+            await self._transport.ask(self._dialect.cancel(sending.job_id))
 
     # --- one request --------------------------------------------------------------
 

@@ -339,14 +339,14 @@ class Transport:
         attempt: Attempt | None,
     ) -> Answer:
         url = _url(self._base, call.path, call.query)
-        limits = self._limits
+        limits, session = self._limits, self._sessions.of(call)
         submits = call.kind == "submit"
         silence = limits.submit_silence if submits else limits.read_silence
         self.usage.requests += 1
         self.usage.bytes_sent += len(call.body or b"")
         async with (
             asyncio.timeout(limits.connect + 2 * silence) as deadline,
-            self._sessions.of(call).request(
+            session.request(
                 call.method,
                 url,
                 data=body,

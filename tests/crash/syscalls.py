@@ -42,7 +42,7 @@ _SET_PTRACER = 0x59616D61
 _PATIENCE = 30.0
 
 
-def _when_told(
+def when_told(
     go: int, program: Callable[..., None], say: Callable[[str], None]
 ) -> None:
     """A program that waits until strace has hold of it."""
@@ -54,12 +54,26 @@ def _when_told(
 
 
 @contextmanager
-def traced(pid: int, call: str, number: int) -> Iterator[None]:
-    """Kills a process before its n-th call; the block begins when it can."""
+def traced(
+    pid: int,
+    call: str,
+    when: int | str,
+    what: str = "signal=KILL",
+    log: str | Path = os.devnull,
+) -> Iterator[None]:
+    """Kills a process before its n-th call; the block begins when it can.
+
+    Args:
+        pid: Of the process.
+        call: The call's name; each thread counts its own.
+        when: The n-th call, or strace's words for more than one, such as "3+".
+        what: Happens to it, in strace's words.
+        log: Where strace writes down the calls.
+    """
     with subprocess.Popen(
         [
-            *("strace", "-f", "-o", "/dev/null", "-p", str(pid)),
-            *("-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"),
+            *("strace", "-f", "-o", str(log), "-p", str(pid)),
+            *("-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"),
         ],
         stderr=subprocess.PIPE,
     ) as strace:
@@ -86,7 +100,7 @@ def killed_at(
     go, tell = os.pipe()
     about = (address, protocol, journal, name)
     program = partial(carried_out, *about, 0, POINTS, ())
-    with Forked(partial(_when_told, go, program)) as process:
+    with Forked(partial(when_told, go, program)) as process:
         os.close(go)
         process.listen(_PATIENCE, lambda: bool(process.lines))
         with traced(int(process.lines[0]), call, number):

@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from yarl import URL
 
@@ -419,6 +420,21 @@ async def test_an_upload_that_is_none_is_refused(
 ) -> None:
     path = "/api/job/{open}/add_circuits/"
     await refused(local_service, jobs, "POST", path, UPLOADS[name], 400)
+
+
+@pytest.mark.parametrize("name", ["a bomb", "many bombs", "nested too deeply"])
+async def test_a_bomb_is_refused_within_a_second_and_in_little_memory(
+    local_service: LocalService, jobs: dict[str, str], name: str
+) -> None:
+    """A second on its processor: 100 MiB would take several hundred ms, and five more."""
+    path = "/api/job/{open}/add_circuits/"
+    await refused(local_service, jobs, "POST", path, upload(mode="none"), 400)
+    process = psutil.Process(local_service.process.pid)
+    before, worked = process.memory_info().rss, process.cpu_times()
+    await refused(local_service, jobs, "POST", path, UPLOADS[name], 400)
+    now = process.cpu_times()
+    assert now.user + now.system - worked.user - worked.system < 1.0
+    assert process.memory_info().rss - before < 100 << 20
 
 
 async def test_an_upload_to_a_job_that_is_complete_is_refused(

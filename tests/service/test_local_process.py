@@ -201,6 +201,29 @@ async def test_a_killed_service_leaves_no_simulation_behind() -> None:
                 await anyio.sleep(0.01)
 
 
+def _address_space_of(process_id: int) -> str:
+    """How much the kernel lets a process have, in bytes."""
+    limits = Path(f"/proc/{process_id}/limits").read_text().splitlines()
+    [bound] = [line.split()[3] for line in limits if "Max address space" in line]
+    return bound
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such a bound")
+async def test_the_memory_of_a_simulation_is_bounded(
+    local_service: LocalService,
+) -> None:
+    """Three quarters of the machine's, and what libraries reserve without using it."""
+    async with local_service.session() as session:
+        job = await submit(session, run_request(FLIPPED))
+        await ended(session, f"/api/v1/jobs/{job}")
+        executions = (await get(session, "/_ledger"))["executions"]
+    [worker] = {e["worker"] for e in executions if e["job_id"] == job}
+    bound = _address_space_of(worker)
+    assert bound != "unlimited"
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0.75 * memory < int(bound) < 0.75 * memory + (8 << 30)
+
+
 async def test_a_service_time_paces_the_queue() -> None:
     with running("--null", "--service-time", "100ms", "--servers", "2") as service:
         async with service.session() as session:

@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.service.running import FLIPPED, get, run_request
@@ -80,6 +81,66 @@ def test_no_host_and_two_hosts_are_refused(local_service: LocalService) -> None:
     for head in ([token], [own, "Host: evil.example", token]):
         assert b"quantum_computers" not in _raw(local_service, *head)
     assert b" 403 " in _raw(local_service, token, version="HTTP/1.0")
+
+
+def test_an_address_that_names_another_host_is_refused(
+    local_service: LocalService,
+) -> None:
+    """HTTP's form for proxies, which has a host of its own, beside a good Host header."""
+    address = urlsplit(local_service.url)
+    head = f"Host: {address.netloc}\r\nAuthorization: Bearer {local_service.token}\r\n"
+    for target in (f"http://evil.example{COMPUTERS}", f"evil.example{COMPUTERS}"):
+        with socket.create_connection((address.hostname, address.port), 10) as sent:
+            first = f"GET {target} HTTP/1.1\r\n"
+            sent.sendall(f"{first}{head}Connection: close\r\n\r\n".encode())
+            answer = b""
+            while piece := sent.recv(65536):
+                answer += piece
+        assert answer.split(b" ", 2)[1] == b"400", answer
+        assert b"quantum_computers" not in answer
+
+
+def test_a_request_of_the_oldest_http_is_refused(local_service: LocalService) -> None:
+    """Version 0.9 has no headers, and so no Host and no token."""
+    address = urlsplit(local_service.url)
+    with socket.create_connection((address.hostname, address.port), 10) as sent:
+        sent.sendall(f"GET {COMPUTERS}\r\n\r\n".encode())
+        answer = sent.recv(65536)
+    assert b" 403 " in answer
+    assert b"quantum_computers" not in answer
+
+
+def test_it_listens_on_the_loopback_only_and_says_its_number(
+    local_service: LocalService,
+) -> None:
+    """A name such as localhost may lead to ::1, where somebody else can listen."""
+    process = psutil.Process(local_service.process.pid)
+    inventory = [
+        (socket_.laddr.ip, socket_.laddr.port)
+        for one in (process, *process.children(recursive=True))
+        for socket_ in one.net_connections()
+        if socket_.status == psutil.CONN_LISTEN
+    ]
+    address = urlsplit(local_service.url)
+    assert inventory == [("127.0.0.1", address.port)]
+    assert address.hostname == "127.0.0.1"
+
+
+def _listen(other: socket.socket, port: int | None) -> None:
+    other.bind(("127.0.0.1", port))
+    other.listen()
+
+
+def test_nobody_else_can_listen_on_its_port(local_service: LocalService) -> None:
+    """Whoever could would be sent the tokens of its clients."""
+    port = urlsplit(local_service.url).port
+    for name in ("SO_REUSEADDR", "SO_REUSEPORT"):
+        if not hasattr(socket, name):
+            continue
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, getattr(socket, name), 1)
+            with pytest.raises(OSError, match="in use"):
+                _listen(other, port)
 
 
 @pytest.mark.parametrize(

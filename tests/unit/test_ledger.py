@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from datetime import datetime
 
-from qawait.local.ledger import Ledger
+from qawait.local.ledger import MOST_ENTRIES, Ledger
 
 
 def test_the_oldest_entries_go_first_and_the_ledger_says_how_many() -> None:
@@ -36,3 +37,18 @@ def test_times_are_utc_and_everything_has_its_own_name() -> None:
     assert datetime.fromisoformat(execution["ended"]).timestamp() == 1_800_000_001.5
     assert execution["started"].endswith("Z")
     assert (execution["circuit"], execution["worker"]) == (3, 4711)
+
+
+def test_requests_of_any_length_take_little_memory_each() -> None:
+    """Whoever floods the service without a token fills its ledger all the same."""
+    ledger = Ledger(most_entries=10_000)
+    tracemalloc.start()
+    try:
+        for n in range(20_000):
+            ledger.request("G" * 8000, f"/{n}" + "p" * 8000, 401, f"{n}" * 2000, 0)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / 10_000 * MOST_ENTRIES < 1 << 30
+    [*_, last] = json.loads(ledger.write())["requests"]
+    assert last["path"].startswith("/19999ppp")

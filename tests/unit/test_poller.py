@@ -369,6 +369,17 @@ async def test_abandoned_jobs_say_that_they_go_on():
         assert len(poller) == 0
 
 
+async def test_a_job_that_comes_when_all_were_abandoned_is_abandoned_too():
+    """It was accepted while its client was closing; nobody would ask about it."""
+    early, late = job(), job("j-2")
+    async with following(FakeService(lambda job_id, now: PENDING), early) as poller:
+        poller.abandon(lambda job_id: f"{job_id} goes on")
+        poller.follow(late)
+        with anyio.fail_after(5), pytest.raises(ClientClosed, match="j-2 goes on"):
+            await late
+        assert len(poller) == 0
+
+
 # --- one poller for a whole service ---------------------------------------------------
 
 
