@@ -22,6 +22,7 @@ from tests.docs.settings import (
 from tests.service.running import running
 
 import qawait
+import qawait.dask
 from qawait.iqm import dialects
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def test_the_tests_of_a_page_pass(page: Path, service: LocalService, tmp_path: P
 
 CALLS = {
     "reference/client.md": qawait.connect,
+    "reference/dask.md": qawait.dask.sweep,
     "reference/sweep.md": qawait.Client.sweep,
 }
 

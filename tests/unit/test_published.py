@@ -29,7 +29,9 @@ class Asked:
         self.paths: list[str] = []
         self.failing = False
 
-    async def exchange(self, exchange: Exchange[T]) -> tuple[str, int]:
+    async def exchange(
+        self, exchange: Exchange[T], *, repeat: bool = True
+    ) -> tuple[str, int]:
         [call] = next(exchange)
         self.paths.append(call.path.removeprefix("api/v1/calibration-sets/chip/"))
         await anyio.sleep(1)
