@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from qawait.model import Dialect, Target
     from qawait.results import Result
 
-__all__ = ["SUBMISSIONS", "Connection", "OpensJournal"]
+__all__ = ["SUBMISSIONS", "Connection", "OpensJournal", "found"]
 
 OpensJournal: TypeAlias = "Callable[[Identity], Awaitable[Journal]]"
 """Opens the journal of a client once it is known whose it must be."""
@@ -217,7 +217,9 @@ class Connection:
         )
         sending = await stack.enter_async_context(AsyncExitStack())
         await sending.enter_async_context(self.transport)
-        dialect, target = await self._found(service)
+        dialect, target = await found(
+            service, self._wanted_target, self.transport, self.journal
+        )
         self.target = target
         is_local = is_loopback(self.transport.root.host)
         await self._open_journal(stack, dialect.name, is_local=is_local)
@@ -263,18 +265,6 @@ class Connection:
             with anyio.move_on_after(_LAST_WORDS, shield=True):
                 for _ in range(SUBMISSIONS):
                     await held.enter_async_context(self.submissions)
-
-    async def _found(self, service: IQMService | QoroService) -> tuple[Dialect, Target]:
-        """The target, and the dialect in which it was found."""
-        wanted = self._wanted_target or service.default_target
-        for dialect in service.candidates():
-            wire = Service(dialect, self.transport, self.journal)
-            try:
-                target = await wire.exchange(dialect.find_target(wanted))
-            except NotFound:
-                continue
-            return await wire.exchange(service.generation(dialect)), target
-        raise service.unspoken()
 
     # --- shown ------------------------------------------------------------------------
 
@@ -420,3 +410,25 @@ def _journal_path(wanted: str | Path | UnsetType) -> Path:
     directory, now = journal_directory(), epoch()
     remove_old(directory, now)
     return fresh_path(directory, now)
+
+
+async def found(
+    service: IQMService | QoroService,
+    wanted: str | None,
+    transport: Transport,
+    journal: Journal,
+) -> tuple[Dialect, Target]:
+    """The target, and the dialect in which it was found.
+
+    Raises:
+        ConfigurationError: None of its dialects knows such a target there.
+    """
+    wanted = wanted or service.default_target
+    for dialect in service.candidates():
+        wire = Service(dialect, transport, journal)
+        try:
+            target = await wire.exchange(dialect.find_target(wanted))
+        except NotFound:
+            continue
+        return await wire.exchange(service.generation(dialect)), target
+    raise service.unspoken()

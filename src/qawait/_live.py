@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import uuid
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PAUSE", "show_live"]
+__all__ = ["PAUSE", "kernel_shell", "show_live"]
 
 log = logging.getLogger("qawait")
 
@@ -42,7 +43,7 @@ def show_live(
         NotImplementedError: There is nothing that could be kept new: no kernel, no
             event loop, or the thing has ended. IPython then shows the mimebundle.
     """
-    shell = _kernel_shell()
+    shell = kernel_shell()
     if shell is None or over():
         raise NotImplementedError
     try:
@@ -131,8 +132,10 @@ _views: dict[int, _View] = {}
 """By the identity of what they show, which they keep alive."""
 
 
-def _kernel_shell() -> Any:
+def kernel_shell() -> Any:
     """IPython, where it runs behind a front end that can renew a display; else None."""
+    if "IPython" not in sys.modules:
+        return None
     from IPython.core.getipython import get_ipython
 
     shell: Any = get_ipython()

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from qawait._display.words import clock_time, zone
 from qawait._job import Job
+from qawait._live import kernel_shell
 from qawait._sweep.sweep import Sweep
 from qawait.errors import ConfigurationError, MissingExtra
 
@@ -52,7 +53,7 @@ async def progress(*subjects: Sweep | Job) -> AsyncGenerator[None]:
             raise ConfigurationError(
                 f"progress takes sweeps and jobs, not {type(subject).__name__}"
             )
-    if _in_a_notebook():
+    if kernel_shell() is not None:
         from IPython.core import display_functions
 
         show: Any = display_functions
@@ -75,15 +76,6 @@ async def progress(*subjects: Sweep | Job) -> AsyncGenerator[None]:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([drawing])
             bars.renew()
-
-
-def _in_a_notebook() -> bool:
-    """Whether IPython runs behind a front end."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython.core.getipython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None
 
 
 class _Bars:

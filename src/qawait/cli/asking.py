@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qawait.cli.checks import FAIL, OK, WARN, Check
 from qawait.cli.ending import remedy
 from qawait.cli.settings import token_of
-from qawait.errors import Error, NotFound
+from qawait.errors import Error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from qawait._transport import Transport
     from qawait.cli.connection import Where
-    from qawait.model import Answer, Call, Dialect, Target
-    from qawait.services import IQMService, QoroService
+    from qawait.model import Answer, Call
 
 __all__ = ["answer_checks", "token_check"]
 
@@ -59,7 +58,9 @@ def token_check(place: Where, tokens_file: Path | None) -> Check:
 async def answer_checks(place: Where) -> list[Check]:
     """The way to the service, its dialect and target, and its clock."""
     from qawait import Limits, Retry, __version__
+    from qawait._connection import found
     from qawait._transport import Transport
+    from qawait.journal.memory import MemoryJournal
 
     service = place.service
     assert service is not None
@@ -76,7 +77,9 @@ async def answer_checks(place: Where) -> list[Check]:
     checks: list[Check] = []
     try:
         async with transport:
-            dialect, target = await _found(place, service, heard)
+            dialect, target = await found(
+                service, place.target, cast("Transport", heard), MemoryJournal()
+            )
     except Error as error:
         from qawait.cli.connection import TOKENS
 
@@ -122,24 +125,6 @@ def _clock(name: str, skew: float) -> Check:
         said = f"this machine is {size:,.0f} s {way} the service"
         advice = "set the clock, or let it be set (NTP): the end of a token goes by it"
     return Check(name="clock", service=name, verdict=verdict, said=said, advice=advice)
-
-
-async def _found(
-    place: Where, service: IQMService | QoroService, heard: _Heard
-) -> tuple[Dialect, Target]:
-    from qawait._service import Service
-    from qawait.journal.memory import MemoryJournal
-
-    wanted = place.target or service.default_target
-    transport: Any = heard
-    for dialect in service.candidates():
-        wire = Service(dialect, transport, MemoryJournal())
-        try:
-            target = await wire.exchange(dialect.find_target(wanted))
-        except NotFound:
-            continue
-        return await wire.exchange(service.generation(dialect)), target
-    raise service.unspoken()
 
 
 class _Heard:

@@ -14,6 +14,7 @@ from qawait._address import checked_root
 from qawait._clock import utc_now
 from qawait.iqm.detection import candidates
 from qawait.services import IQMService, QoroService, parse_service
+from qawait.testing.listening import listening
 from qawait.testing.recording import Exchange, Recording, exchange, write
 from qawait.testing.redaction import Redaction
 from qawait.testing.replayer import Recorded
@@ -32,7 +33,6 @@ _NOT_PASSED_ON = frozenset(
 _ANSWERED = ("Content-Type", "Location")
 """Headers that are given back, and kept. Cookies are not, nor what only holds for the
 moment, such as `Retry-After` and the units left of a rate limit."""
-_LARGEST = 256 * 2**20
 
 
 class _Recorder:
@@ -125,24 +125,16 @@ def record(
     recorder = _Recorder(root, redact)
 
     @asynccontextmanager
-    async def listening() -> AsyncGenerator[str]:
-        app = web.Application(client_max_size=_LARGEST)
-        app.router.add_route("*", "/{any:.*}", recorder.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as s:
-                recorder.session = s
-                site = web.TCPSite(runner, "127.0.0.1", 0)
-                await site.start()
-                host, port = runner.addresses[0][:2]
-                recorder.own = f"http://{host}:{port}"
-                yield recorder.own
-        finally:
-            await runner.cleanup()
+    async def recording_here() -> AsyncGenerator[str]:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            listening(recorder.answer, patience=1.0) as own,
+        ):
+            recorder.session, recorder.own = session, own
+            yield own
 
     kind = "qoro" if isinstance(real, QoroService) else "iqm"
-    with in_own_loop(listening, "qawait.testing recorder") as own:
+    with in_own_loop(recording_here, "qawait.testing recorder") as own:
         url = f"{own}{root.path}".rstrip("/")
         dialect = _dialect(real, url)
         yield Recorded.of(kind, url, token=real.token, dialect=dialect, path=Path(path))

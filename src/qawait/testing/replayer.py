@@ -16,6 +16,7 @@ from qawait._auth import TokenSource, fixed
 from qawait._sync import connect_sync
 from qawait.connecting import ConnectOptions, connect
 from qawait.services import IQMService, QoroService
+from qawait.testing.listening import listening
 from qawait.testing.recording import Exchange, digest_of, read
 from qawait.testing.redaction import Redaction
 from qawait.testing.threads import in_own_loop
@@ -30,7 +31,6 @@ __all__ = ["ANY_TOKEN", "Recorded", "replay"]
 
 ANY_TOKEN = "a-recording-needs-no-token"
 """A recording asks for no token; clients that need one may send this."""
-_LARGEST = 256 * 2**20
 
 
 class Recorded(Struct, kw_only=True):
@@ -151,22 +151,13 @@ def replay(path: str | Path, *, redact: Sequence[str] = ()) -> Generator[Recorde
     replayer = _Replayer(path, recording.exchanges, redact)
 
     @asynccontextmanager
-    async def listening() -> AsyncGenerator[str]:
-        app = web.Application(client_max_size=_LARGEST)
-        app.router.add_route("*", "/{any:.*}", replayer.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            replayer.own = f"http://{host}:{port}"
-            yield replayer.own
-        finally:
-            await runner.cleanup()
+    async def replaying_here() -> AsyncGenerator[str]:
+        async with listening(replayer.answer, patience=0.0) as own:
+            replayer.own = own
+            yield own
 
     kind, _, real = recording.service.partition(":")
-    with in_own_loop(listening, "qawait.testing replayer") as own:
+    with in_own_loop(replaying_here, "qawait.testing replayer") as own:
         url = f"{own}{urlsplit(real).path}".rstrip("/")
         made = Recorded.of(
             kind, url, token=fixed(ANY_TOKEN), dialect=recording.dialect, path=path
